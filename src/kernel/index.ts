@@ -1,0 +1,16 @@
+export { type Clock, systemClock } from './clock.ts';
+export { parseDurationMs } from './duration.ts';
+export {
+  ERROR_CODES,
+  type ErrorBody,
+  type ErrorCode,
+  fromErrorBody,
+  HTTP_STATUS,
+  PosternError,
+  type PosternErrorOptions,
+  toErrorBody,
+  toPosternError,
+} from './errors.ts';
+export { newId, newName, newUuid } from './ids.ts';
+export { type Logger, silentLogger } from './logger.ts';
+export { Secret } from './secret.ts';
