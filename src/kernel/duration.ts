@@ -9,7 +9,10 @@ export function parseDurationMs(text: string): number {
   const match = /^(\d{1,12})(ms|s|m|h|d)?$/.exec(text.trim());
   const unit = match?.[2] ?? 's';
   if (match?.[1] === undefined || !isUnit(unit)) {
-    throw new PosternError('invalid', `"${text}" is not a duration; write 500ms, 10s, 10m, 1h or 1d`);
+    throw new PosternError(
+      'invalid',
+      `"${text}" is not a duration; write 500ms, 10s, 10m, 1h or 1d`,
+    );
   }
   return Number(match[1]) * UNIT_MS[unit];
 }

@@ -1,6 +1,6 @@
 /** A value that must never reach a log, an error text or a JSON answer by accident. */
-import { inspect } from 'node:util';
 
+const nodeInspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 const PLACEHOLDER = '[secret]';
 
 export class Secret {
@@ -18,7 +18,8 @@ export class Secret {
   toJSON(): string {
     return PLACEHOLDER;
   }
-  [inspect.custom](): string {
+  /** What node:util inspect (and so console.log) prints. */
+  [nodeInspect](): string {
     return PLACEHOLDER;
   }
 }
