@@ -1,12 +1,13 @@
 /** A value that must never reach a log, an error text or a JSON answer by accident. */
+import { inspect } from 'node:util';
 
-const nodeInspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 const PLACEHOLDER = '[secret]';
 
 export class Secret {
   readonly #value: string;
   constructor(value: string) {
     this.#value = value;
+    Object.defineProperty(this, inspect.custom, { value: () => PLACEHOLDER });
   }
   /** The value itself; call only where it is used, never to print it. */
   reveal(): string {
@@ -16,10 +17,6 @@ export class Secret {
     return PLACEHOLDER;
   }
   toJSON(): string {
-    return PLACEHOLDER;
-  }
-  /** What node:util inspect (and so console.log) prints. */
-  [nodeInspect](): string {
     return PLACEHOLDER;
   }
 }
