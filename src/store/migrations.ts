@@ -1,0 +1,159 @@
+/**
+ * The schema, as numbered steps that only ever grow: a step that has shipped is never edited. The same steps run on
+ * both dialects; `bytes` is the one type whose name differs.
+ */
+import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
+import { type Migration, Migrator } from 'kysely/migration';
+import { PosternError } from '../kernel/index.ts';
+import type { Database } from './database.ts';
+import type { StoreDialect } from './store.ts';
+
+type Columns = Readonly<Record<string, 'text' | 'text?' | 'number' | 'number?' | 'bytes' | 'bytes?'>>;
+
+interface TableShape {
+  readonly columns: Columns;
+  readonly key: readonly string[];
+  readonly unique?: readonly (readonly string[])[];
+  readonly index?: readonly (readonly string[])[];
+}
+
+const FIRST_TABLES: Readonly<Record<string, TableShape>> = {
+  principals: {
+    columns: { id: 'text', kind: 'text', name: 'text', created_at_ms: 'number', disabled_at_ms: 'number?' },
+    key: ['id'],
+    index: [['kind', 'name']],
+  },
+  grants: {
+    columns: {
+      id: 'text', kind: 'text', principal_id: 'text?', project_id: 'text?', name: 'text?',
+      scopes_json: 'text', attributes_json: 'text', data_json: 'text', secret_hash: 'text?',
+      uses_left: 'number?', created_at_ms: 'number', created_by: 'text?', expires_at_ms: 'number?',
+      revoked_at_ms: 'number?',
+    },
+    key: ['id'],
+    unique: [['secret_hash']],
+    index: [['principal_id'], ['kind', 'project_id']],
+  },
+  spaces: {
+    columns: { id: 'text', name: 'text', created_at_ms: 'number', created_by: 'text?' },
+    key: ['id'],
+    unique: [['name']],
+  },
+  projects: {
+    columns: {
+      id: 'text', space_id: 'text', name: 'text', is_default: 'number', authority_identifier: 'text',
+      authority_change_history: 'bytes', authority_certificate_pem: 'text', created_at_ms: 'number',
+      created_by: 'text?',
+    },
+    key: ['id'],
+    unique: [['space_id', 'name']],
+  },
+  members: {
+    columns: {
+      project_id: 'text', identifier: 'text', principal_id: 'text', role: 'text', attributes_json: 'text',
+      change_history: 'bytes?', generation: 'number', grant_id: 'text?', added_at_ms: 'number', added_by: 'text?',
+    },
+    key: ['project_id', 'identifier'],
+    index: [['identifier']],
+  },
+  relays: {
+    columns: {
+      project_id: 'text', name: 'text', identifier: 'text', session_id: 'text', server_id: 'text',
+      services_json: 'text', direct_addresses_json: 'text', registered_at_ms: 'number', seen_at_ms: 'number',
+    },
+    key: ['project_id', 'name'],
+  },
+  revocations: {
+    columns: {
+      number: 'number', project_id: 'text', identifier: 'text', min_generation: 'number?', reason: 'text',
+      revoked_at_ms: 'number', revoked_by: 'text?', signature: 'bytes?',
+    },
+    key: ['number'],
+    index: [['project_id', 'identifier']],
+  },
+  inventories: {
+    columns: {
+      project_id: 'text', identifier: 'text', node_name: 'text', inventory_json: 'text', reported_at_ms: 'number',
+    },
+    key: ['project_id', 'identifier', 'node_name'],
+  },
+  events: {
+    columns: {
+      number: 'number', kind: 'text', project_id: 'text?', subject: 'text?', data_json: 'text', at_ms: 'number',
+    },
+    key: ['number'],
+  },
+  audit: {
+    columns: {
+      number: 'number', at_ms: 'number', actor: 'text', action: 'text', resource: 'text', outcome: 'text',
+      data_json: 'text', previous_hash: 'text', hash: 'text',
+    },
+    key: ['number'],
+  },
+  audit_heads: {
+    columns: { number: 'number', hash: 'text', signed_at_ms: 'number', key_version: 'number', signature: 'text' },
+    key: ['number'],
+  },
+  decisions: {
+    columns: {
+      id: 'text', number: 'number', at_ms: 'number', principal_id: 'text', action: 'text', resource: 'text',
+      allowed: 'number', rule: 'text', why: 'text', hint: 'text?', facts_json: 'text',
+    },
+    key: ['id'],
+    unique: [['number']],
+  },
+  keyring: {
+    columns: { name: 'text', version: 'number', kind: 'text', sealed: 'bytes', created_at_ms: 'number' },
+    key: ['name', 'version'],
+  },
+  settings: { columns: { name: 'text', value: 'text' }, key: ['name'] },
+  counters: { columns: { name: 'text', value: 'number' }, key: ['name'] },
+};
+
+function columnType(kind: string, dialect: StoreDialect): RawBuilder<unknown> {
+  if (kind === 'number') return dialect === 'sqlite' ? sql`integer` : sql`bigint`;
+  if (kind === 'bytes') return dialect === 'sqlite' ? sql`blob` : sql`bytea`;
+  return sql`text`;
+}
+
+async function createTables(
+  db: Kysely<unknown>,
+  tables: Readonly<Record<string, TableShape>>,
+  dialect: StoreDialect,
+): Promise<void> {
+  for (const [name, shape] of Object.entries(tables)) {
+    let table: CreateTableBuilder<string, string> = db.schema.createTable(name);
+    for (const [column, kind] of Object.entries(shape.columns)) {
+      const optional = kind.endsWith('?');
+      const type = columnType(optional ? kind.slice(0, -1) : kind, dialect);
+      table = table.addColumn(column, sql`${type}`, (c) => (optional ? c : c.notNull()));
+    }
+    table = table.addPrimaryKeyConstraint(`${name}_key`, [...shape.key]);
+    for (const unique of shape.unique ?? []) {
+      table = table.addUniqueConstraint(`${name}_unique_${unique.join('_')}`, [...unique]);
+    }
+    await table.execute();
+    for (const index of shape.index ?? []) {
+      await db.schema.createIndex(`${name}_by_${index.join('_')}`).on(name).columns([...index]).execute();
+    }
+  }
+}
+
+const migrations = (dialect: StoreDialect): Record<string, Migration> => ({
+  '0001_first': { up: (db: Kysely<unknown>) => createTables(db, FIRST_TABLES, dialect) },
+});
+
+/** Brings the schema up to date. Throws `unsupported` when the database was written by a later Postern. */
+export async function migrate(db: Kysely<Database>, dialect: StoreDialect): Promise<void> {
+  const steps = migrations(dialect);
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } });
+  const { error } = await migrator.migrateToLatest();
+  if (error === undefined) return;
+  if (error instanceof Error && error.message.includes('is missing')) {
+    throw new PosternError('unsupported', 'This database was written by a later version of Postern', {
+      hint: 'Upgrade this server, or restore a backup made before the upgrade.',
+      cause: error,
+    });
+  }
+  throw error;
+}
