@@ -1,0 +1,586 @@
+/**
+ * A secure channel between two nodes: TLS 1.3 with mutual authentication and hybrid key exchange (X25519MLKEM768), one
+ * HTTP/2 session on it (RFC 9113), one CONNECT stream (section 8.5) for each TCP connection of the app.
+ *
+ * INVARIANT: no byte of an app flows before both ends have verified the other's certificate and its evidence, and the
+ * dialler has checked that the peer may hold the relay name it dialled. The channel ends when the peer's credential
+ * expires without a successor, when the peer is revoked, or when the peer falls silent.
+ * It never resumes a TLS session (the peer would go unverified) and never speaks less than TLS 1.3.
+ */
+import { createPrivateKey, sign, verify, X509Certificate } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import http2 from 'node:http2';
+import type { Socket } from 'node:net';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
+import { PosternError, toPosternError } from '../kernel/index.ts';
+import { type IdentityKeys, type Peer, verifyPeer } from '../trust/index.ts';
+
+/** What a node proves itself with. */
+export interface LocalCredential {
+  readonly identity: IdentityKeys;
+  readonly leafPrivateKeyPem: string;
+  readonly certificatePem: string;
+  /** Absent for a node without a project. */
+  readonly authorityCertificatePem?: string;
+  readonly projectId?: string;
+}
+/** Where a channel asks what it may believe. */
+export interface ChannelTrust {
+  local(): LocalCredential;
+  isRevoked(identifier: string, generation: number): boolean;
+  nowMs(): number;
+  /** Throws `denied` when this peer may not have a channel at all. */
+  authorizePeer?(peer: Peer, side: ChannelSide): void;
+}
+export type ChannelSide = 'dialler' | 'acceptor';
+export interface ChannelOptions {
+  /** The relay name that was dialled, or through which the rendezvous came. */
+  readonly relay?: string;
+  readonly signal?: AbortSignal;
+}
+/** Handles what arrives on a channel that this side accepted (or, for messages, either side). */
+export interface ChannelHandlers {
+  /** A CONNECT stream for a service by name. */
+  onConnect(stream: http2.ServerHttp2Stream, service: string, channel: Channel): void;
+  /** A question: may the peer use this service? Throws `denied` or `not_found`. */
+  onProbe(service: string, channel: Channel): void;
+  /** A short message to a service; answers the reply. */
+  onMessage(service: string, body: Buffer, channel: Channel): Promise<Buffer>;
+}
+
+export const KEY_EXCHANGE_GROUP = 'X25519MLKEM768';
+const ALPN = 'h2';
+const CONTROL_PATH = '/postern/channel/v1/control';
+const SERVICE_PATH = '/postern/channel/v1/services/';
+const MESSAGE_PATH = '/postern/channel/v1/messages/';
+/** A handshake that takes longer is dead or hostile. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const PING_INTERVAL_MS = 4_000;
+/** Silence after which the peer is given up. */
+const SILENCE_MAX_MS = 10_000;
+/** What a 100 ms path at 1 Gbit/s needs is 12.5 MB; a stalled stream may hold this much at the most. */
+const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
+const SESSION_WINDOW_BYTES = 2 ** 31 - 1;
+/** nghttp2's own memory for a session, in MB: frames queued for many busy streams. */
+const SESSION_MEMORY_MB = 256;
+const STREAMS_MAX = 100_000;
+const MESSAGE_BYTES_MAX = 64 * 1024;
+const CONTROL_LINE_BYTES_MAX = 64 * 1024;
+const RENEW_LABEL = 'EXPORTER-postern-channel';
+/** setTimeout's largest delay. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+const H2_SETTINGS: http2.Settings = {
+  initialWindowSize: STREAM_WINDOW_BYTES,
+  maxConcurrentStreams: STREAMS_MAX,
+  enablePush: false,
+};
+
+/** Headers in which a refusal of a stream travels. */
+export const REASON_HEADER = 'x-postern-reason';
+export const CODE_HEADER = 'x-postern-code';
+export const DECISION_HEADER = 'x-postern-decision';
+
+const renewalText = (exporter: Buffer, side: ChannelSide): Buffer =>
+  Buffer.concat([Buffer.from(`postern-renew-v1\0${side}\0`), exporter]);
+
+/** Reads the refusal out of a stream's response headers. */
+export function refusalFromHeaders(headers: http2.IncomingHttpHeaders): PosternError {
+  const one = (name: string): string | undefined => {
+    const v = headers[name];
+    return typeof v === 'string' ? v : undefined;
+  };
+  const encoded = one(REASON_HEADER);
+  let message = 'The peer refused the connection';
+  try {
+    if (encoded !== undefined) message = decodeURIComponent(encoded);
+  } catch {
+    // The peer's text is not ours to trust: the plain sentence stays.
+  }
+  const code = one(CODE_HEADER);
+  const decisionId = one(DECISION_HEADER);
+  return new PosternError(
+    code === 'not_found' ? 'not_found' : code === 'denied' ? 'denied' : 'unavailable',
+    message,
+    decisionId === undefined ? {} : { decisionId },
+  );
+}
+
+/** Refuses a stream with its reason, as headers that `refusalFromHeaders` reads. */
+export function refuseStream(stream: http2.ServerHttp2Stream, error: PosternError): void {
+  if (stream.destroyed || stream.closed) return;
+  const status = error.code === 'denied' ? 403 : error.code === 'not_found' ? 404 : 502;
+  stream.respond(
+    {
+      ':status': status,
+      [CODE_HEADER]: error.code,
+      [REASON_HEADER]: encodeURIComponent(error.message.slice(0, 2000)),
+      ...(error.decisionId === undefined ? {} : { [DECISION_HEADER]: error.decisionId }),
+    },
+    { endStream: true },
+  );
+  stream.on('error', () => undefined);
+  stream.resume();
+}
+
+interface ChannelEvents {
+  close: [reason: PosternError];
+  peer: [peer: Peer];
+}
+
+export class Channel extends EventEmitter<ChannelEvents> {
+  readonly side: ChannelSide;
+  readonly relay: string | undefined;
+  /** Bytes that went through in either direction, for the pool. */
+  bytes = 0;
+  #peer: Peer;
+  readonly #trust: ChannelTrust;
+  readonly #session: http2.Http2Session;
+  readonly #exporter: Buffer;
+  #control: http2.Http2Stream | undefined;
+  #closed: PosternError | undefined;
+  #expiry: NodeJS.Timeout | undefined;
+  #keepAlive: NodeJS.Timeout | undefined;
+  #lastHeardMs: number;
+  #streams = 0;
+
+  constructor(o: {
+    side: ChannelSide;
+    relay: string | undefined;
+    peer: Peer;
+    trust: ChannelTrust;
+    session: http2.Http2Session;
+    exporter: Buffer;
+  }) {
+    super();
+    this.side = o.side;
+    this.relay = o.relay;
+    this.#peer = o.peer;
+    this.#trust = o.trust;
+    this.#session = o.session;
+    this.#exporter = o.exporter;
+    this.#lastHeardMs = performance.now();
+    o.session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    o.session.on('error', (e) => this.close(new PosternError('unavailable', 'The channel broke', { cause: e })));
+    o.session.on('close', () => this.close(new PosternError('unavailable', 'The peer closed the channel')));
+    o.session.on('goaway', () => this.close(new PosternError('unavailable', 'The peer is leaving')));
+    this.#armExpiry();
+    this.#keepAlive = setInterval(() => this.#ping(), PING_INTERVAL_MS);
+    this.#keepAlive.unref();
+  }
+
+  get peer(): Peer {
+    return this.#peer;
+  }
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+  get closeReason(): PosternError | undefined {
+    return this.#closed;
+  }
+  get streams(): number {
+    return this.#streams;
+  }
+
+  #ping(): void {
+    if (performance.now() - this.#lastHeardMs > SILENCE_MAX_MS) {
+      this.close(new PosternError('unavailable', `The peer has been silent for ${SILENCE_MAX_MS / 1000} s`));
+      return;
+    }
+    if (this.#session.destroyed) return;
+    this.#session.ping((error) => {
+      if (error === null) this.#lastHeardMs = performance.now();
+    });
+  }
+
+  #armExpiry(): void {
+    clearTimeout(this.#expiry);
+    const left = this.#peer.notAfterMs - this.#trust.nowMs();
+    this.#expiry = setTimeout(
+      () => {
+        if (this.#peer.notAfterMs > this.#trust.nowMs()) this.#armExpiry();
+        else this.close(new PosternError('expired', `The credential of ${this.#peer.identifier} expired`));
+      },
+      Math.min(Math.max(left, 0), TIMER_MS_MAX),
+    );
+    this.#expiry.unref();
+  }
+
+  /** Counts a stream while it lives; both sides of a portal call this. */
+  track(stream: http2.Http2Stream): void {
+    this.#streams++;
+    stream.once('close', () => {
+      this.#streams--;
+    });
+  }
+
+  #client(): http2.ClientHttp2Session {
+    if (this.#closed !== undefined) throw this.#closed;
+    if (!('request' in this.#session)) throw new PosternError('denied', 'The accepting side of a channel does not open streams');
+    return this.#session;
+  }
+
+  /** Opens a CONNECT stream to a service of the peer. The peer's answer arrives as the stream's `response`. */
+  openStream(service: string): http2.ClientHttp2Stream {
+    const stream = this.#client().request({ ':method': 'CONNECT', ':authority': service }, { endStream: false });
+    this.track(stream);
+    return stream;
+  }
+
+  /** Asks the peer whether a service exists and may be used. Throws `denied`, `not_found` or `unavailable`. */
+  async probe(service: string, timeoutMs: number = HANDSHAKE_TIMEOUT_MS): Promise<void> {
+    await this.#ask('GET', `${SERVICE_PATH}${encodeURIComponent(service)}`, Buffer.alloc(0), timeoutMs);
+  }
+
+  /** Sends a short message to a service of the peer; answers its reply. */
+  message(service: string, body: Buffer, timeoutMs: number = HANDSHAKE_TIMEOUT_MS): Promise<Buffer> {
+    return this.#ask('POST', `${MESSAGE_PATH}${encodeURIComponent(service)}`, body, timeoutMs);
+  }
+
+  #ask(method: string, path: string, body: Buffer, timeoutMs: number): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const stream = this.#client().request({ ':method': method, ':path': path });
+      let status = 0;
+      let refusal: PosternError | undefined;
+      stream.setTimeout(timeoutMs, () => stream.destroy(new PosternError('unavailable', 'The peer did not answer in time')));
+      stream.on('response', (headers) => {
+        status = Number(headers[':status']);
+        if (status !== 200) refusal = refusalFromHeaders(headers);
+      });
+      collect(stream, MESSAGE_BYTES_MAX).then((bytes) => {
+        if (status === 200) resolve(bytes);
+        else reject(refusal ?? new PosternError('unavailable', 'The channel closed before the peer answered'));
+      }, reject);
+      stream.end(body);
+    });
+  }
+
+  /** Binds the control stream; both ends send their renewals on it. */
+  bindControl(stream: http2.Http2Stream): void {
+    this.#control = stream;
+    stream.on('close', () => this.close(new PosternError('unavailable', 'The control stream of the channel closed')));
+    readLines(stream, (line) => this.#onControl(line), (why) => this.close(new PosternError('invalid', why)));
+  }
+
+  #onControl(line: string): void {
+    const message = parseJson(line);
+    if (message['type'] !== 'renew') return;
+    const pem = String(message['certificate'] ?? '');
+    try {
+      const certificate = new X509Certificate(pem);
+      const other: ChannelSide = this.side === 'dialler' ? 'acceptor' : 'dialler';
+      const signature = Buffer.from(String(message['signature'] ?? ''), 'base64');
+      if (!verify(null, renewalText(this.#exporter, other), certificate.publicKey, signature))
+        throw new PosternError('denied', 'A renewal is not signed by its new leaf key');
+      const peer = checkPeer(certificate.raw, this.#trust, this.side);
+      if (peer.identifier !== this.#peer.identifier || peer.generation < this.#peer.generation)
+        throw new PosternError('denied', 'A renewal names another member, or an older state of it');
+      this.#peer = peer;
+      this.#armExpiry();
+      this.emit('peer', peer);
+    } catch (reason) {
+      this.close(toPosternError(reason));
+    }
+  }
+
+  /** Presents this side's current credential to the peer, after it was renewed; no stream is dropped. */
+  renew(): void {
+    const local = this.#trust.local();
+    const key = createPrivateKey(local.leafPrivateKeyPem);
+    const signature = sign(null, renewalText(this.#exporter, this.side), key).toString('base64');
+    this.#send({ type: 'renew', certificate: local.certificatePem, signature });
+  }
+
+  #send(message: object): void {
+    if (this.#closed === undefined) this.#control?.write(`${JSON.stringify(message)}\n`);
+  }
+
+  /** Reruns the checks that can change while a channel lives; closes it when one fails. */
+  recheck(): void {
+    try {
+      if (this.#peer.hasCredential && this.#trust.isRevoked(this.#peer.identifier, this.#peer.generation))
+        throw new PosternError('denied', `${this.#peer.identifier} was revoked`);
+      this.#trust.authorizePeer?.(this.#peer, this.side);
+    } catch (reason) {
+      this.close(toPosternError(reason));
+    }
+  }
+
+  /** Closes at once: every stream is reset, so that nothing cut looks complete. */
+  close(reason: PosternError): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = reason;
+    clearTimeout(this.#expiry);
+    clearInterval(this.#keepAlive);
+    this.#session.destroy(undefined, http2.constants.NGHTTP2_CANCEL);
+    this.emit('close', reason);
+  }
+}
+
+function parseJson(line: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value === 'object' && value !== null) return { ...value };
+  } catch {
+    // Falls through to the refusal.
+  }
+  throw new PosternError('invalid', 'The peer sent something that is not JSON on the control stream');
+}
+
+function readLines(stream: http2.Http2Stream, onLine: (line: string) => void, onBad: (why: string) => void): void {
+  let pending = '';
+  stream.setEncoding('utf8');
+  stream.on('error', () => undefined);
+  stream.on('data', (chunk: string) => {
+    pending += chunk;
+    if (pending.length > CONTROL_LINE_BYTES_MAX) return onBad('A control message is too long');
+    for (let end = pending.indexOf('\n'); end >= 0; end = pending.indexOf('\n')) {
+      const line = pending.slice(0, end);
+      pending = pending.slice(end + 1);
+      try {
+        onLine(line);
+      } catch (reason) {
+        return onBad(toPosternError(reason).message);
+      }
+    }
+  });
+}
+
+function collect(stream: http2.Http2Stream, bytesMax: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let total = 0;
+    stream.on('data', (chunk: Buffer) => {
+      total += chunk.length;
+      if (total > bytesMax) stream.destroy(new PosternError('invalid', 'A message is too long'));
+      else chunks.push(chunk);
+    });
+    stream.on('error', (e) => reject(e instanceof PosternError ? e : new PosternError('unavailable', 'The channel closed before the peer answered', { cause: e })));
+    stream.on('close', () => resolve(Buffer.concat(chunks)));
+  });
+}
+
+function checkPeer(der: Uint8Array, trust: ChannelTrust, side: ChannelSide): Peer {
+  const local = trust.local();
+  const base = { nowMs: trust.nowMs(), isRevoked: trust.isRevoked.bind(trust) };
+  let peer: Peer;
+  try {
+    peer = verifyPeer(der, {
+      ...base,
+      ...(local.authorityCertificatePem === undefined || local.projectId === undefined
+        ? {}
+        : { authorityCertificatePem: local.authorityCertificatePem, projectId: local.projectId }),
+    });
+  } catch (reason) {
+    // A peer without a credential of ours may still be let in by its identifier alone.
+    if (trust.authorizePeer === undefined || local.authorityCertificatePem === undefined) throw reason;
+    const { subjectAltName } = new X509Certificate(der);
+    if (!subjectAltName?.startsWith('URI:spiffe://none/')) throw reason;
+    peer = verifyPeer(der, base);
+  }
+  trust.authorizePeer?.(peer, side);
+  return peer;
+}
+
+/** May this peer hold the relay name? A peer without a project has no names to defend. */
+function checkRelay(peer: Peer, relay: string | undefined): void {
+  if (relay === undefined || !peer.hasCredential) return;
+  const held = peer.attributes['ockam-relay'];
+  if (held !== '*' && held !== relay)
+    throw new PosternError('denied', `${peer.identifier} answered for relay ${relay}, which its credential does not allow`);
+}
+
+const exporterOf = (socket: TLSSocket): Buffer => socket.exportKeyingMaterial(32, RENEW_LABEL, Buffer.alloc(0));
+
+function withTimeout(signal: AbortSignal | undefined): AbortSignal {
+  const timeout = AbortSignal.timeout(HANDSHAKE_TIMEOUT_MS);
+  return signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+}
+
+/**
+ * The dialling side: verifies the peer and opens the HTTP/2 session over a raw socket. Owns the socket from the call on.
+ * Throws `denied` with the side that refused, or `unavailable`.
+ */
+export async function connectChannel(socket: Socket, trust: ChannelTrust, options: ChannelOptions = {}): Promise<Channel> {
+  const local = trust.local();
+  const signal = withTimeout(options.signal);
+  const tls = tlsConnect({
+    socket,
+    servername: '',
+    ALPNProtocols: [ALPN],
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    ecdhCurve: KEY_EXCHANGE_GROUP,
+    key: local.leafPrivateKeyPem,
+    cert: local.certificatePem,
+    // Verified below by verifyPeer, which checks the chain, the SAN and the evidence.
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+  });
+  return new Promise((resolve, reject) => {
+    let session: http2.ClientHttp2Session | undefined;
+    const fail = (reason: unknown): void => {
+      session?.destroy();
+      tls.destroy();
+      socket.destroy();
+      reject(
+        reason instanceof PosternError
+          ? reason
+          : new PosternError('unavailable', 'The peer closed the connection during the handshake', { cause: reason }),
+      );
+    };
+    signal.addEventListener('abort', () => fail(new PosternError('unavailable', 'The channel was not up in time')), { once: true });
+    tls.on('error', fail);
+    tls.on('close', () => fail(new PosternError('unavailable', 'The peer closed the connection during the handshake')));
+    tls.once('secureConnect', () => {
+      try {
+        // Works once on a client: a second call gives nothing.
+        const certificate = tls.getPeerX509Certificate();
+        if (certificate === undefined || tls.alpnProtocol !== ALPN) throw new PosternError('denied', 'The peer is not a node');
+        const peer = checkPeer(certificate.raw, trust, 'dialler');
+        checkRelay(peer, options.relay);
+        const exporter = exporterOf(tls);
+        const h2 = http2.connect('https://peer.invalid', {
+          createConnection: () => tls,
+          settings: H2_SETTINGS,
+          maxSessionMemory: SESSION_MEMORY_MB,
+          peerMaxConcurrentStreams: STREAMS_MAX,
+        });
+        session = h2;
+        h2.on('error', fail);
+        h2.once('remoteSettings', () => {
+          const control = h2.request({ ':method': 'POST', ':path': CONTROL_PATH }, { endStream: false });
+          control.on('error', fail);
+          control.once('response', (headers) => {
+            if (headers[':status'] !== 200) return fail(refusalFromHeaders(headers));
+            const channel = new Channel({ side: 'dialler', relay: options.relay, peer, trust, session: h2, exporter });
+            channel.bindControl(control);
+            resolve(channel);
+          });
+          control.write(`${JSON.stringify({ type: 'hello', version: 1, relay: options.relay ?? null })}\n`);
+        });
+      } catch (reason) {
+        fail(reason);
+      }
+    });
+  });
+}
+
+/** The accepting side: runs the handshake as the TLS server over a raw socket. Owns the socket from the call on. */
+export async function acceptChannel(
+  socket: Socket,
+  trust: ChannelTrust,
+  handlers: ChannelHandlers,
+  options: ChannelOptions = {},
+): Promise<Channel> {
+  const local = trust.local();
+  const signal = withTimeout(options.signal);
+  const server = http2.createSecureServer({
+    key: local.leafPrivateKeyPem,
+    cert: local.certificatePem,
+    ALPNProtocols: [ALPN],
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    ecdhCurve: KEY_EXCHANGE_GROUP,
+    requestCert: true,
+    // Verified below by verifyPeer; the refusal then travels as an answer with its reason.
+    rejectUnauthorized: false,
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    settings: H2_SETTINGS,
+    maxSessionMemory: SESSION_MEMORY_MB,
+    streamResetBurst: 1_000_000,
+    streamResetRate: 1_000_000,
+  });
+  return new Promise((resolve, reject) => {
+    let peer: Peer | undefined;
+    let refusal: PosternError | undefined;
+    let exporter: Buffer | undefined;
+    let channel: Channel | undefined;
+    const fail = (reason: unknown): void => {
+      if (channel !== undefined) return;
+      socket.destroy();
+      reject(
+        reason instanceof PosternError
+          ? reason
+          : new PosternError('unavailable', 'The peer closed the connection during the handshake', { cause: reason }),
+      );
+    };
+    signal.addEventListener('abort', () => fail(new PosternError('unavailable', 'The channel was not up in time')), { once: true });
+    socket.on('error', fail);
+    socket.on('close', () => fail(new PosternError('unavailable', 'The peer closed the connection during the handshake')));
+    server.on('tlsClientError', fail);
+    server.on('sessionError', fail);
+    server.on('secureConnection', (tls: TLSSocket) => {
+      tls.on('error', fail);
+      try {
+        const certificate = tls.getPeerX509Certificate();
+        if (certificate === undefined) throw new PosternError('denied', 'The peer presented no credential');
+        exporter = exporterOf(tls);
+        peer = checkPeer(certificate.raw, trust, 'acceptor');
+      } catch (reason) {
+        refusal = toPosternError(reason);
+      }
+    });
+    server.on('stream', (stream, headers) => {
+      stream.on('error', () => undefined);
+      const path = headers[':path'];
+      if (channel !== undefined) {
+        if (channel.isClosed) stream.destroy(new Error('channel closed'));
+        else serve(channel, handlers, stream, headers);
+        return;
+      }
+      const session = stream.session;
+      if (refusal !== undefined || peer === undefined || exporter === undefined || session === undefined || path !== CONTROL_PATH) {
+        const why = refusal ?? new PosternError('denied', 'The channel is not open yet');
+        refuseStream(stream, why);
+        setTimeout(() => fail(why), 200).unref();
+        return;
+      }
+      channel = new Channel({ side: 'acceptor', relay: options.relay, peer, trust, session, exporter });
+      stream.respond({ ':status': 200 });
+      channel.bindControl(stream);
+      resolve(channel);
+    });
+    server.emit('connection', socket);
+  });
+}
+
+function serve(channel: Channel, handlers: ChannelHandlers, stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
+  const method = headers[':method'];
+  const path = headers[':path'] ?? '';
+  try {
+    if (method === 'CONNECT') {
+      channel.track(stream);
+      handlers.onConnect(stream, headers[':authority'] ?? '', channel);
+    } else if (method === 'GET' && path.startsWith(SERVICE_PATH)) {
+      handlers.onProbe(decodeURIComponent(path.slice(SERVICE_PATH.length)), channel);
+      stream.respond({ ':status': 200 }, { endStream: true });
+    } else if (method === 'POST' && path.startsWith(MESSAGE_PATH)) {
+      const service = decodeURIComponent(path.slice(MESSAGE_PATH.length));
+      collectBody(stream)
+        .then((body) => handlers.onMessage(service, body, channel))
+        .then((reply) => {
+          if (stream.destroyed) return;
+          stream.respond({ ':status': 200 });
+          stream.end(reply);
+        })
+        .catch((reason: unknown) => refuseStream(stream, toPosternError(reason)));
+    } else throw new PosternError('not_found', 'A channel knows no such path');
+  } catch (reason) {
+    refuseStream(stream, toPosternError(reason));
+  }
+}
+
+function collectBody(stream: http2.ServerHttp2Stream): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let total = 0;
+    stream.on('data', (chunk: Buffer) => {
+      total += chunk.length;
+      if (total > MESSAGE_BYTES_MAX) reject(new PosternError('invalid', 'A message is too long'));
+      else chunks.push(chunk);
+    });
+    stream.on('end', () => resolve(Buffer.concat(chunks)));
+    stream.on('close', () => reject(new PosternError('unavailable', 'The peer went away')));
+  });
+}
