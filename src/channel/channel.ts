@@ -136,6 +136,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
   #peer: Peer;
   readonly #trust: ChannelTrust;
   readonly #session: http2.Http2Session;
+  readonly #dialling: http2.ClientHttp2Session | undefined;
   readonly #exporter: Buffer;
   #control: http2.Http2Stream | undefined;
   #closed: PosternError | undefined;
@@ -150,6 +151,8 @@ export class Channel extends EventEmitter<ChannelEvents> {
     peer: Peer;
     trust: ChannelTrust;
     session: http2.Http2Session;
+    /** The same session at the dialling side, which alone opens streams. */
+    dialling?: http2.ClientHttp2Session;
     exporter: Buffer;
   }) {
     super();
@@ -158,12 +161,19 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.#peer = o.peer;
     this.#trust = o.trust;
     this.#session = o.session;
+    this.#dialling = o.dialling;
     this.#exporter = o.exporter;
     this.#lastHeardMs = performance.now();
     o.session.setLocalWindowSize(SESSION_WINDOW_BYTES);
-    o.session.on('error', (e) => this.close(new PosternError('unavailable', 'The channel broke', { cause: e })));
-    o.session.on('close', () => this.close(new PosternError('unavailable', 'The peer closed the channel')));
-    o.session.on('goaway', () => this.close(new PosternError('unavailable', 'The peer is leaving')));
+    o.session.on('error', (e) =>
+      this.close(new PosternError('unavailable', 'The channel broke', { cause: e })),
+    );
+    o.session.on('close', () =>
+      this.close(new PosternError('unavailable', 'The peer closed the channel')),
+    );
+    o.session.on('goaway', () =>
+      this.close(new PosternError('unavailable', 'The peer is leaving')),
+    );
     this.#armExpiry();
     this.#keepAlive = setInterval(() => this.#ping(), PING_INTERVAL_MS);
     this.#keepAlive.unref();
@@ -184,7 +194,9 @@ export class Channel extends EventEmitter<ChannelEvents> {
 
   #ping(): void {
     if (performance.now() - this.#lastHeardMs > SILENCE_MAX_MS) {
-      this.close(new PosternError('unavailable', `The peer has been silent for ${SILENCE_MAX_MS / 1000} s`));
+      this.close(
+        new PosternError('unavailable', `The peer has been silent for ${SILENCE_MAX_MS / 1000} s`),
+      );
       return;
     }
     if (this.#session.destroyed) return;
@@ -199,7 +211,10 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.#expiry = setTimeout(
       () => {
         if (this.#peer.notAfterMs > this.#trust.nowMs()) this.#armExpiry();
-        else this.close(new PosternError('expired', `The credential of ${this.#peer.identifier} expired`));
+        else
+          this.close(
+            new PosternError('expired', `The credential of ${this.#peer.identifier} expired`),
+          );
       },
       Math.min(Math.max(left, 0), TIMER_MS_MAX),
     );
@@ -216,40 +231,62 @@ export class Channel extends EventEmitter<ChannelEvents> {
 
   #client(): http2.ClientHttp2Session {
     if (this.#closed !== undefined) throw this.#closed;
-    if (!('request' in this.#session)) throw new PosternError('denied', 'The accepting side of a channel does not open streams');
-    return this.#session;
+    if (this.#dialling === undefined)
+      throw new PosternError('denied', 'The accepting side of a channel does not open streams');
+    return this.#dialling;
   }
 
   /** Opens a CONNECT stream to a service of the peer. The peer's answer arrives as the stream's `response`. */
   openStream(service: string): http2.ClientHttp2Stream {
-    const stream = this.#client().request({ ':method': 'CONNECT', ':authority': service }, { endStream: false });
+    const stream = this.#client().request(
+      { ':method': 'CONNECT', ':authority': service },
+      { endStream: false },
+    );
     this.track(stream);
     return stream;
   }
 
   /** Asks the peer whether a service exists and may be used. Throws `denied`, `not_found` or `unavailable`. */
   async probe(service: string, timeoutMs: number = HANDSHAKE_TIMEOUT_MS): Promise<void> {
-    await this.#ask('GET', `${SERVICE_PATH}${encodeURIComponent(service)}`, Buffer.alloc(0), timeoutMs);
+    await this.#ask(
+      'GET',
+      `${SERVICE_PATH}${encodeURIComponent(service)}`,
+      Buffer.alloc(0),
+      timeoutMs,
+    );
   }
 
   /** Sends a short message to a service of the peer; answers its reply. */
-  message(service: string, body: Buffer, timeoutMs: number = HANDSHAKE_TIMEOUT_MS): Promise<Buffer> {
+  message(
+    service: string,
+    body: Buffer,
+    timeoutMs: number = HANDSHAKE_TIMEOUT_MS,
+  ): Promise<Buffer> {
     return this.#ask('POST', `${MESSAGE_PATH}${encodeURIComponent(service)}`, body, timeoutMs);
   }
 
   #ask(method: string, path: string, body: Buffer, timeoutMs: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const stream = this.#client().request({ ':method': method, ':path': path });
+      const stream = this.#client().request(
+        { ':method': method, ':path': path },
+        { endStream: false },
+      );
       let status = 0;
       let refusal: PosternError | undefined;
-      stream.setTimeout(timeoutMs, () => stream.destroy(new PosternError('unavailable', 'The peer did not answer in time')));
+      stream.setTimeout(timeoutMs, () =>
+        stream.destroy(new PosternError('unavailable', 'The peer did not answer in time')),
+      );
       stream.on('response', (headers) => {
         status = Number(headers[':status']);
         if (status !== 200) refusal = refusalFromHeaders(headers);
       });
       collect(stream, MESSAGE_BYTES_MAX).then((bytes) => {
         if (status === 200) resolve(bytes);
-        else reject(refusal ?? new PosternError('unavailable', 'The channel closed before the peer answered'));
+        else
+          reject(
+            refusal ??
+              new PosternError('unavailable', 'The channel closed before the peer answered'),
+          );
       }, reject);
       stream.end(body);
     });
@@ -258,8 +295,14 @@ export class Channel extends EventEmitter<ChannelEvents> {
   /** Binds the control stream; both ends send their renewals on it. */
   bindControl(stream: http2.Http2Stream): void {
     this.#control = stream;
-    stream.on('close', () => this.close(new PosternError('unavailable', 'The control stream of the channel closed')));
-    readLines(stream, (line) => this.#onControl(line), (why) => this.close(new PosternError('invalid', why)));
+    stream.on('close', () =>
+      this.close(new PosternError('unavailable', 'The control stream of the channel closed')),
+    );
+    readLines(
+      stream,
+      (line) => this.#onControl(line),
+      (why) => this.close(new PosternError('invalid', why)),
+    );
   }
 
   #onControl(line: string): void {
@@ -298,7 +341,10 @@ export class Channel extends EventEmitter<ChannelEvents> {
   /** Reruns the checks that can change while a channel lives; closes it when one fails. */
   recheck(): void {
     try {
-      if (this.#peer.hasCredential && this.#trust.isRevoked(this.#peer.identifier, this.#peer.generation))
+      if (
+        this.#peer.hasCredential &&
+        this.#trust.isRevoked(this.#peer.identifier, this.#peer.generation)
+      )
         throw new PosternError('denied', `${this.#peer.identifier} was revoked`);
       this.#trust.authorizePeer?.(this.#peer, this.side);
     } catch (reason) {
@@ -324,10 +370,17 @@ function parseJson(line: string): Record<string, unknown> {
   } catch {
     // Falls through to the refusal.
   }
-  throw new PosternError('invalid', 'The peer sent something that is not JSON on the control stream');
+  throw new PosternError(
+    'invalid',
+    'The peer sent something that is not JSON on the control stream',
+  );
 }
 
-function readLines(stream: http2.Http2Stream, onLine: (line: string) => void, onBad: (why: string) => void): void {
+function readLines(
+  stream: http2.Http2Stream,
+  onLine: (line: string) => void,
+  onBad: (why: string) => void,
+): void {
   let pending = '';
   stream.setEncoding('utf8');
   stream.on('error', () => undefined);
@@ -355,7 +408,15 @@ function collect(stream: http2.Http2Stream, bytesMax: number): Promise<Buffer> {
       if (total > bytesMax) stream.destroy(new PosternError('invalid', 'A message is too long'));
       else chunks.push(chunk);
     });
-    stream.on('error', (e) => reject(e instanceof PosternError ? e : new PosternError('unavailable', 'The channel closed before the peer answered', { cause: e })));
+    stream.on('error', (e) =>
+      reject(
+        e instanceof PosternError
+          ? e
+          : new PosternError('unavailable', 'The channel closed before the peer answered', {
+              cause: e,
+            }),
+      ),
+    );
     stream.on('close', () => resolve(Buffer.concat(chunks)));
   });
 }
@@ -373,7 +434,8 @@ function checkPeer(der: Uint8Array, trust: ChannelTrust, side: ChannelSide): Pee
     });
   } catch (reason) {
     // A peer without a credential of ours may still be let in by its identifier alone.
-    if (trust.authorizePeer === undefined || local.authorityCertificatePem === undefined) throw reason;
+    if (trust.authorizePeer === undefined || local.authorityCertificatePem === undefined)
+      throw reason;
     const { subjectAltName } = new X509Certificate(der);
     if (!subjectAltName?.startsWith('URI:spiffe://none/')) throw reason;
     peer = verifyPeer(der, base);
@@ -387,10 +449,14 @@ function checkRelay(peer: Peer, relay: string | undefined): void {
   if (relay === undefined || !peer.hasCredential) return;
   const held = peer.attributes['ockam-relay'];
   if (held !== '*' && held !== relay)
-    throw new PosternError('denied', `${peer.identifier} answered for relay ${relay}, which its credential does not allow`);
+    throw new PosternError(
+      'denied',
+      `${peer.identifier} answered for relay ${relay}, which its credential does not allow`,
+    );
 }
 
-const exporterOf = (socket: TLSSocket): Buffer => socket.exportKeyingMaterial(32, RENEW_LABEL, Buffer.alloc(0));
+const exporterOf = (socket: TLSSocket): Buffer =>
+  socket.exportKeyingMaterial(32, RENEW_LABEL, Buffer.alloc(0));
 
 function withTimeout(signal: AbortSignal | undefined): AbortSignal {
   const timeout = AbortSignal.timeout(HANDSHAKE_TIMEOUT_MS);
@@ -401,7 +467,11 @@ function withTimeout(signal: AbortSignal | undefined): AbortSignal {
  * The dialling side: verifies the peer and opens the HTTP/2 session over a raw socket. Owns the socket from the call on.
  * Throws `denied` with the side that refused, or `unavailable`.
  */
-export async function connectChannel(socket: Socket, trust: ChannelTrust, options: ChannelOptions = {}): Promise<Channel> {
+export async function connectChannel(
+  socket: Socket,
+  trust: ChannelTrust,
+  options: ChannelOptions = {},
+): Promise<Channel> {
   const local = trust.local();
   const signal = withTimeout(options.signal);
   const tls = tlsConnect({
@@ -426,17 +496,26 @@ export async function connectChannel(socket: Socket, trust: ChannelTrust, option
       reject(
         reason instanceof PosternError
           ? reason
-          : new PosternError('unavailable', 'The peer closed the connection during the handshake', { cause: reason }),
+          : new PosternError('unavailable', 'The peer closed the connection during the handshake', {
+              cause: reason,
+            }),
       );
     };
-    signal.addEventListener('abort', () => fail(new PosternError('unavailable', 'The channel was not up in time')), { once: true });
+    signal.addEventListener(
+      'abort',
+      () => fail(new PosternError('unavailable', 'The channel was not up in time')),
+      { once: true },
+    );
     tls.on('error', fail);
-    tls.on('close', () => fail(new PosternError('unavailable', 'The peer closed the connection during the handshake')));
+    tls.on('close', () =>
+      fail(new PosternError('unavailable', 'The peer closed the connection during the handshake')),
+    );
     tls.once('secureConnect', () => {
       try {
         // Works once on a client: a second call gives nothing.
         const certificate = tls.getPeerX509Certificate();
-        if (certificate === undefined || tls.alpnProtocol !== ALPN) throw new PosternError('denied', 'The peer is not a node');
+        if (certificate === undefined || tls.alpnProtocol !== ALPN)
+          throw new PosternError('denied', 'The peer is not a node');
         const peer = checkPeer(certificate.raw, trust, 'dialler');
         checkRelay(peer, options.relay);
         const exporter = exporterOf(tls);
@@ -449,15 +528,28 @@ export async function connectChannel(socket: Socket, trust: ChannelTrust, option
         session = h2;
         h2.on('error', fail);
         h2.once('remoteSettings', () => {
-          const control = h2.request({ ':method': 'POST', ':path': CONTROL_PATH }, { endStream: false });
+          const control = h2.request(
+            { ':method': 'POST', ':path': CONTROL_PATH },
+            { endStream: false },
+          );
           control.on('error', fail);
           control.once('response', (headers) => {
             if (headers[':status'] !== 200) return fail(refusalFromHeaders(headers));
-            const channel = new Channel({ side: 'dialler', relay: options.relay, peer, trust, session: h2, exporter });
+            const channel = new Channel({
+              side: 'dialler',
+              relay: options.relay,
+              peer,
+              trust,
+              session: h2,
+              dialling: h2,
+              exporter,
+            });
             channel.bindControl(control);
             resolve(channel);
           });
-          control.write(`${JSON.stringify({ type: 'hello', version: 1, relay: options.relay ?? null })}\n`);
+          control.write(
+            `${JSON.stringify({ type: 'hello', version: 1, relay: options.relay ?? null })}\n`,
+          );
         });
       } catch (reason) {
         fail(reason);
@@ -502,19 +594,28 @@ export async function acceptChannel(
       reject(
         reason instanceof PosternError
           ? reason
-          : new PosternError('unavailable', 'The peer closed the connection during the handshake', { cause: reason }),
+          : new PosternError('unavailable', 'The peer closed the connection during the handshake', {
+              cause: reason,
+            }),
       );
     };
-    signal.addEventListener('abort', () => fail(new PosternError('unavailable', 'The channel was not up in time')), { once: true });
+    signal.addEventListener(
+      'abort',
+      () => fail(new PosternError('unavailable', 'The channel was not up in time')),
+      { once: true },
+    );
     socket.on('error', fail);
-    socket.on('close', () => fail(new PosternError('unavailable', 'The peer closed the connection during the handshake')));
+    socket.on('close', () =>
+      fail(new PosternError('unavailable', 'The peer closed the connection during the handshake')),
+    );
     server.on('tlsClientError', fail);
     server.on('sessionError', fail);
     server.on('secureConnection', (tls: TLSSocket) => {
       tls.on('error', fail);
       try {
         const certificate = tls.getPeerX509Certificate();
-        if (certificate === undefined) throw new PosternError('denied', 'The peer presented no credential');
+        if (certificate === undefined)
+          throw new PosternError('denied', 'The peer presented no credential');
         exporter = exporterOf(tls);
         peer = checkPeer(certificate.raw, trust, 'acceptor');
       } catch (reason) {
@@ -530,13 +631,26 @@ export async function acceptChannel(
         return;
       }
       const session = stream.session;
-      if (refusal !== undefined || peer === undefined || exporter === undefined || session === undefined || path !== CONTROL_PATH) {
+      if (
+        refusal !== undefined ||
+        peer === undefined ||
+        exporter === undefined ||
+        session === undefined ||
+        path !== CONTROL_PATH
+      ) {
         const why = refusal ?? new PosternError('denied', 'The channel is not open yet');
         refuseStream(stream, why);
         setTimeout(() => fail(why), 200).unref();
         return;
       }
-      channel = new Channel({ side: 'acceptor', relay: options.relay, peer, trust, session, exporter });
+      channel = new Channel({
+        side: 'acceptor',
+        relay: options.relay,
+        peer,
+        trust,
+        session,
+        exporter,
+      });
       stream.respond({ ':status': 200 });
       channel.bindControl(stream);
       resolve(channel);
@@ -545,7 +659,12 @@ export async function acceptChannel(
   });
 }
 
-function serve(channel: Channel, handlers: ChannelHandlers, stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
+function serve(
+  channel: Channel,
+  handlers: ChannelHandlers,
+  stream: http2.ServerHttp2Stream,
+  headers: http2.IncomingHttpHeaders,
+): void {
   const method = headers[':method'];
   const path = headers[':path'] ?? '';
   try {

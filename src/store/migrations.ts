@@ -8,7 +8,9 @@ import { PosternError } from '../kernel/index.ts';
 import type { Database } from './database.ts';
 import type { StoreDialect } from './store.ts';
 
-type Columns = Readonly<Record<string, 'text' | 'text?' | 'number' | 'number?' | 'bytes' | 'bytes?'>>;
+type Columns = Readonly<
+  Record<string, 'text' | 'text?' | 'number' | 'number?' | 'bytes' | 'bytes?'>
+>;
 
 interface TableShape {
   readonly columns: Columns;
@@ -19,15 +21,31 @@ interface TableShape {
 
 const FIRST_TABLES: Readonly<Record<string, TableShape>> = {
   principals: {
-    columns: { id: 'text', kind: 'text', name: 'text', created_at_ms: 'number', disabled_at_ms: 'number?' },
+    columns: {
+      id: 'text',
+      kind: 'text',
+      name: 'text',
+      created_at_ms: 'number',
+      disabled_at_ms: 'number?',
+    },
     key: ['id'],
     index: [['kind', 'name']],
   },
   grants: {
     columns: {
-      id: 'text', kind: 'text', principal_id: 'text?', project_id: 'text?', name: 'text?',
-      scopes_json: 'text', attributes_json: 'text', data_json: 'text', secret_hash: 'text?',
-      uses_left: 'number?', created_at_ms: 'number', created_by: 'text?', expires_at_ms: 'number?',
+      id: 'text',
+      kind: 'text',
+      principal_id: 'text?',
+      project_id: 'text?',
+      name: 'text?',
+      scopes_json: 'text',
+      attributes_json: 'text',
+      data_json: 'text',
+      secret_hash: 'text?',
+      uses_left: 'number?',
+      created_at_ms: 'number',
+      created_by: 'text?',
+      expires_at_ms: 'number?',
       revoked_at_ms: 'number?',
     },
     key: ['id'],
@@ -41,8 +59,14 @@ const FIRST_TABLES: Readonly<Record<string, TableShape>> = {
   },
   projects: {
     columns: {
-      id: 'text', space_id: 'text', name: 'text', is_default: 'number', authority_identifier: 'text',
-      authority_change_history: 'bytes', authority_certificate_pem: 'text', created_at_ms: 'number',
+      id: 'text',
+      space_id: 'text',
+      name: 'text',
+      is_default: 'number',
+      authority_identifier: 'text',
+      authority_change_history: 'bytes',
+      authority_certificate_pem: 'text',
+      created_at_ms: 'number',
       created_by: 'text?',
     },
     key: ['id'],
@@ -50,60 +74,118 @@ const FIRST_TABLES: Readonly<Record<string, TableShape>> = {
   },
   members: {
     columns: {
-      project_id: 'text', identifier: 'text', principal_id: 'text', role: 'text', attributes_json: 'text',
-      change_history: 'bytes?', generation: 'number', grant_id: 'text?', added_at_ms: 'number', added_by: 'text?',
+      project_id: 'text',
+      identifier: 'text',
+      principal_id: 'text',
+      role: 'text',
+      attributes_json: 'text',
+      change_history: 'bytes?',
+      generation: 'number',
+      grant_id: 'text?',
+      added_at_ms: 'number',
+      added_by: 'text?',
     },
     key: ['project_id', 'identifier'],
     index: [['identifier']],
   },
   relays: {
     columns: {
-      project_id: 'text', name: 'text', identifier: 'text', session_id: 'text', server_id: 'text',
-      services_json: 'text', direct_addresses_json: 'text', registered_at_ms: 'number', seen_at_ms: 'number',
+      project_id: 'text',
+      name: 'text',
+      identifier: 'text',
+      session_id: 'text',
+      server_id: 'text',
+      services_json: 'text',
+      direct_addresses_json: 'text',
+      registered_at_ms: 'number',
+      seen_at_ms: 'number',
     },
     key: ['project_id', 'name'],
   },
   revocations: {
     columns: {
-      number: 'number', project_id: 'text', identifier: 'text', min_generation: 'number?', reason: 'text',
-      revoked_at_ms: 'number', revoked_by: 'text?', signature: 'bytes?',
+      number: 'number',
+      project_id: 'text',
+      identifier: 'text',
+      min_generation: 'number?',
+      reason: 'text',
+      revoked_at_ms: 'number',
+      revoked_by: 'text?',
+      signature: 'bytes?',
     },
     key: ['number'],
     index: [['project_id', 'identifier']],
   },
   inventories: {
     columns: {
-      project_id: 'text', identifier: 'text', node_name: 'text', inventory_json: 'text', reported_at_ms: 'number',
+      project_id: 'text',
+      identifier: 'text',
+      node_name: 'text',
+      inventory_json: 'text',
+      reported_at_ms: 'number',
     },
     key: ['project_id', 'identifier', 'node_name'],
   },
   events: {
     columns: {
-      number: 'number', kind: 'text', project_id: 'text?', subject: 'text?', data_json: 'text', at_ms: 'number',
+      number: 'number',
+      kind: 'text',
+      project_id: 'text?',
+      subject: 'text?',
+      data_json: 'text',
+      at_ms: 'number',
     },
     key: ['number'],
   },
   audit: {
     columns: {
-      number: 'number', at_ms: 'number', actor: 'text', action: 'text', resource: 'text', outcome: 'text',
-      data_json: 'text', previous_hash: 'text', hash: 'text',
+      number: 'number',
+      at_ms: 'number',
+      actor: 'text',
+      action: 'text',
+      resource: 'text',
+      outcome: 'text',
+      data_json: 'text',
+      previous_hash: 'text',
+      hash: 'text',
     },
     key: ['number'],
   },
   audit_heads: {
-    columns: { number: 'number', hash: 'text', signed_at_ms: 'number', key_version: 'number', signature: 'text' },
+    columns: {
+      number: 'number',
+      hash: 'text',
+      signed_at_ms: 'number',
+      key_version: 'number',
+      signature: 'text',
+    },
     key: ['number'],
   },
   decisions: {
     columns: {
-      id: 'text', number: 'number', at_ms: 'number', principal_id: 'text', action: 'text', resource: 'text',
-      allowed: 'number', rule: 'text', why: 'text', hint: 'text?', facts_json: 'text',
+      id: 'text',
+      number: 'number',
+      at_ms: 'number',
+      principal_id: 'text',
+      action: 'text',
+      resource: 'text',
+      allowed: 'number',
+      rule: 'text',
+      why: 'text',
+      hint: 'text?',
+      facts_json: 'text',
     },
     key: ['id'],
     unique: [['number']],
   },
   keyring: {
-    columns: { name: 'text', version: 'number', kind: 'text', sealed: 'bytes', created_at_ms: 'number' },
+    columns: {
+      name: 'text',
+      version: 'number',
+      kind: 'text',
+      sealed: 'bytes',
+      created_at_ms: 'number',
+    },
     key: ['name', 'version'],
   },
   settings: { columns: { name: 'text', value: 'text' }, key: ['name'] },
@@ -134,7 +216,11 @@ async function createTables(
     }
     await table.execute();
     for (const index of shape.index ?? []) {
-      await db.schema.createIndex(`${name}_by_${index.join('_')}`).on(name).columns([...index]).execute();
+      await db.schema
+        .createIndex(`${name}_by_${index.join('_')}`)
+        .on(name)
+        .columns([...index])
+        .execute();
     }
   }
 }
@@ -150,10 +236,14 @@ export async function migrate(db: Kysely<Database>, dialect: StoreDialect): Prom
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;
   if (error instanceof Error && error.message.includes('is missing')) {
-    throw new PosternError('unsupported', 'This database was written by a later version of Postern', {
-      hint: 'Upgrade this server, or restore a backup made before the upgrade.',
-      cause: error,
-    });
+    throw new PosternError(
+      'unsupported',
+      'This database was written by a later version of Postern',
+      {
+        hint: 'Upgrade this server, or restore a backup made before the upgrade.',
+        cause: error,
+      },
+    );
   }
   throw error;
 }

@@ -1,0 +1,105 @@
+/**
+ * One shape for every command: usage, one sentence, options, examples, and a function that gives the result.
+ * Parsing is commander's; this file types what it parsed and prints what the function gave.
+ */
+import { Command, Option } from 'commander';
+import { PosternError, parseDurationMs } from '../kernel/index.ts';
+import { type Result, render } from './output.ts';
+import { session } from './session.ts';
+
+/** What was given on the command line, read by the long name of the flag in camel case. */
+export class Flags {
+  readonly #values: Readonly<Record<string, unknown>>;
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = values;
+  }
+  /** The flag's text; undefined when it was not given. */
+  text(name: string): string | undefined {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+  /** Every value of a flag that may be repeated. */
+  list(name: string): string[] {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value.map(String) : [];
+  }
+  /** Was the flag given? */
+  has(name: string): boolean {
+    return this.#values[name] === true;
+  }
+  /** Was the `--no-…` form given? */
+  isOff(name: string): boolean {
+    return this.#values[name] === false;
+  }
+  /** A duration in milliseconds. Throws `invalid`. */
+  durationMs(name: string): number | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : parseDurationMs(text);
+  }
+  /** A flag that must be there. Throws `invalid`. */
+  required(name: string): string {
+    const text = this.text(name);
+    if (text === undefined) throw new PosternError('invalid', `--${name} is missing`);
+    return text;
+  }
+}
+
+export interface Invocation {
+  readonly args: readonly string[];
+  readonly flags: Flags;
+}
+
+export interface CommandShape {
+  /** Flag, one sentence, and `list` when it may be repeated, `hidden` when it is accepted without being shown. */
+  readonly options?: readonly (readonly [string, string, ('list' | 'hidden' | 'required')?])[];
+  readonly examples?: readonly string[];
+  readonly aliases?: readonly string[];
+  readonly isHidden?: boolean;
+  readonly run: (invocation: Invocation) => Promise<Result | undefined> | Result | undefined;
+}
+
+const collect = (value: string, previous: unknown): string[] => [
+  ...(Array.isArray(previous) ? previous.map(String) : []),
+  value,
+];
+
+/** Adds a command below a parent. */
+export function define(
+  parent: Command,
+  usage: string,
+  summary: string,
+  shape: CommandShape,
+): Command {
+  const command = parent.command(usage, shape.isHidden === true ? { hidden: true } : {});
+  command.description(summary);
+  for (const alias of shape.aliases ?? []) command.alias(alias);
+  for (const [flag, description, kind] of shape.options ?? []) {
+    const option = new Option(flag, description);
+    if (kind === 'list') option.argParser(collect);
+    if (kind === 'hidden') option.hideHelp();
+    if (kind === 'required') option.makeOptionMandatory();
+    command.addOption(option);
+  }
+  if (shape.examples !== undefined && shape.examples.length > 0)
+    command.addHelpText('after', () =>
+      ['', 'Examples:', ...(shape.examples ?? []).map((e) => `  ${session().program} ${e}`)].join(
+        '\n',
+      ),
+    );
+  command.action(async () => {
+    if (session().globals.parseOnly) return;
+    const result = await shape.run({
+      args: command.processedArgs.flat().filter((a) => typeof a === 'string'),
+      flags: new Flags(command.opts<Record<string, unknown>>()),
+    });
+    if (result === undefined) return;
+    const text = await render(result);
+    if (text !== undefined) process.stdout.write(`${text}\n`);
+  });
+  return command;
+}
+
+/** Adds a family: a word with commands below it. */
+export function family(program: Command, name: string, summary: string): Command {
+  return program.command(name).description(summary).helpCommand(false);
+}

@@ -1,0 +1,67 @@
+/**
+ * How a failure reads and which exit code it has: what failed, why, what to do, never a stack trace.
+ * 64 the command line itself is wrong · 70 every other failure · a command may name another code (73, 76).
+ */
+import { type ErrorCode, PosternError, toPosternError } from '../kernel/index.ts';
+import { paint } from './output.ts';
+import { session } from './session.ts';
+
+export const EXIT_USAGE = 64;
+export const EXIT_FAILURE = 70;
+
+/** A failure that ends the program with an exit code of its own. */
+export class ExitError extends PosternError {
+  readonly exitCode: number;
+  constructor(exitCode: number, error: PosternError) {
+    super(error.code, error.message, {
+      facts: error.facts,
+      cause: error.cause,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...(error.decisionId === undefined ? {} : { decisionId: error.decisionId }),
+    });
+    this.exitCode = exitCode;
+  }
+}
+
+/** Ockam's error ids, which its users' scripts look for. */
+const OCKAM_ID: Readonly<Record<ErrorCode, string>> = {
+  invalid: 'OCK500',
+  unauthenticated: 'OCK401',
+  denied: 'OCK401',
+  not_found: 'OCK404',
+  conflict: 'OCK409',
+  expired: 'OCK401',
+  exhausted: 'OCK503',
+  unavailable: 'OCK503',
+  unsupported: 'OCK500',
+  internal: 'OCK500',
+};
+
+/** Turns what was thrown, also by Node, into an error a person can act on. */
+export function explainFailure(reason: unknown): PosternError {
+  if (reason instanceof PosternError) return reason;
+  if (reason instanceof Error && 'code' in reason && 'syscall' in reason)
+    return new PosternError('unavailable', reason.message, { cause: reason });
+  return toPosternError(reason);
+}
+
+/** Prints the failure on standard error and answers the exit code. */
+export function reportFailure(reason: unknown): number {
+  const { program, globals } = session();
+  const error = explainFailure(reason);
+  const id = program === 'ockam' ? ` (${OCKAM_ID[error.code]})` : '';
+  const lines = [`${paint('red', '✘', 'err')} ${error.message}${id}`];
+  const see = error.hint?.replace(/`postern /g, `\`${program} `);
+  if (see !== undefined) lines.push(paint('dim', `  see: ${see}`, 'err'));
+  if (error.decisionId !== undefined)
+    lines.push(paint('dim', `  why: ${program} explain ${error.decisionId}`, 'err'));
+  if (globals.verbosity > 0 && error.cause !== undefined)
+    lines.push(paint('dim', `  cause: ${describeCause(error.cause)}`, 'err'));
+  process.stderr.write(`${lines.join('\n')}\n`);
+  return error instanceof ExitError ? error.exitCode : EXIT_FAILURE;
+}
+
+function describeCause(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.split('\n')[0] ?? '';
+}

@@ -1,0 +1,127 @@
+/**
+ * The outlet side of a portal: looks a service up by name and connects to its target for each stream.
+ * INVARIANT: the peer names a service, never an address; what is dialled is only what this node's owner configured.
+ * Before the target is dialled the outlet's policy is asked about the peer; `recheck` asks again for live streams.
+ */
+import type { ServerHttp2Stream } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { bridge, type Channel, refuseStream } from '../channel/index.ts';
+import { PosternError, toPosternError } from '../kernel/index.ts';
+import type { Peer } from '../trust/index.ts';
+
+export interface OutletTarget {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+}
+/** Asks the policy; throws `denied` with its reason and decision id. */
+export type PeerCheck = (service: string, peer: Peer) => void;
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+interface Live {
+  readonly service: string;
+  readonly channel: Channel;
+  readonly stream: ServerHttp2Stream;
+}
+
+export class OutletRegistry {
+  readonly #targets = new Map<string, OutletTarget>();
+  readonly #live = new Set<Live>();
+  readonly #check: PeerCheck;
+
+  constructor(check: PeerCheck) {
+    this.#check = check;
+  }
+
+  get names(): string[] {
+    return [...this.#targets.keys()];
+  }
+  get liveStreams(): number {
+    return this.#live.size;
+  }
+
+  add(target: OutletTarget): void {
+    this.#targets.set(target.name, target);
+  }
+
+  /** Removes an outlet and cuts its live streams. */
+  remove(name: string): void {
+    this.#targets.delete(name);
+    this.recheck();
+  }
+
+  /** Throws `not_found` or `denied`. */
+  probe(service: string, peer: Peer): OutletTarget {
+    const target = this.#targets.get(service);
+    if (target === undefined)
+      throw new PosternError(
+        'not_found',
+        `There is no outlet "${service.slice(0, 100)}" at the peer's node`,
+      );
+    this.#check(service, peer);
+    return target;
+  }
+
+  /** Serves one CONNECT stream. */
+  connect(stream: ServerHttp2Stream, service: string, channel: Channel): void {
+    let target: OutletTarget;
+    try {
+      target = this.probe(service, channel.peer);
+    } catch (reason) {
+      refuseStream(stream, toPosternError(reason));
+      return;
+    }
+    const live: Live = { service, channel, stream };
+    this.#live.add(live);
+    stream.once('close', () => this.#live.delete(live));
+    const socket: Socket = target.tls
+      ? tlsConnect({ host: target.host, port: target.port, servername: target.host })
+      : connect({ host: target.host, port: target.port, allowHalfOpen: true });
+    const timer = setTimeout(
+      () =>
+        socket.destroy(
+          new PosternError('unavailable', `${target.host}:${target.port} did not answer in time`),
+        ),
+      CONNECT_TIMEOUT_MS,
+    );
+    const failed = (error: Error): void => {
+      const code = 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+      refuseStream(
+        stream,
+        new PosternError(
+          'unavailable',
+          `The outlet could not reach ${target.host}:${target.port} (${code})`,
+        ),
+      );
+    };
+    socket.once('error', failed);
+    stream.once('close', () => {
+      if (socket.connecting) socket.destroy();
+    });
+    socket.once(target.tls ? 'secureConnect' : 'connect', () => {
+      clearTimeout(timer);
+      socket.off('error', failed);
+      if (stream.destroyed) {
+        socket.destroy();
+        return;
+      }
+      stream.respond({ ':status': 200 });
+      bridge(socket, stream);
+    });
+    socket.once('close', () => clearTimeout(timer));
+  }
+
+  /** Asks the policies again about every live stream; cuts those that are no longer allowed. */
+  recheck(): void {
+    for (const { service, channel, stream } of this.#live) {
+      try {
+        this.probe(service, channel.peer);
+      } catch (reason) {
+        stream.destroy(toPosternError(reason));
+      }
+    }
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The SQLite store: reads on the main thread (microseconds each), writes on a thread of their own.
+ * The file belongs to one server process.
+ */
+import { mkdirSync } from 'node:fs';
+import { dirname, extname } from 'node:path';
+import type { StatementSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { PosternError } from '../kernel/index.ts';
+import { type Execute, kyselyOver, type StatementResult, type WriteLane } from './lane.ts';
+import { migrate } from './migrations.ts';
+import { openSqliteFile, runStatement } from './sqlite-file.ts';
+import type { Store } from './store.ts';
+import { WriteQueue } from './write-queue.ts';
+
+/** SQLite's primary result codes for a lost race on a unique key, a full disk, a lock and an unreadable file. */
+const SQLITE_CONSTRAINT = 19;
+const UNREACHABLE = new Set([5, 6, 10, 13, 14]);
+
+function sqliteError(message: string, errcode: unknown): Error {
+  const primary = typeof errcode === 'number' ? errcode & 0xff : 0;
+  const cause = new Error(message);
+  if (primary === SQLITE_CONSTRAINT) {
+    return new PosternError('conflict', 'That exists already', { cause });
+  }
+  if (UNREACHABLE.has(primary)) {
+    return new PosternError('unavailable', 'The database cannot be written', { cause });
+  }
+  return cause;
+}
+
+interface Answer {
+  readonly id: number;
+  readonly rows?: unknown[];
+  readonly changes?: number;
+  readonly error?: string;
+  readonly errcode?: unknown;
+}
+
+/** The lane to the writer thread. */
+class WriterThread implements WriteLane {
+  readonly #worker: Worker;
+  readonly #pending = new Map<
+    number,
+    { resolve(result: StatementResult): void; reject(reason: unknown): void }
+  >();
+  #nextId = 1;
+  #ended: PosternError | undefined;
+
+  constructor(path: string) {
+    // The published build has writer.js beside this file; from the sources it is writer.ts.
+    const extension = extname(fileURLToPath(import.meta.url));
+    this.#worker = new Worker(new URL(`./writer${extension}`, import.meta.url), {
+      workerData: path,
+    });
+    this.#worker.on('message', (answer: Answer) => this.#answered(answer));
+    this.#worker.on('error', (cause) => this.#end(cause));
+    this.#worker.on('exit', () => this.#end(undefined));
+  }
+
+  readonly execute: Execute = (sql, parameters) => {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#pending.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, sql, parameters });
+    });
+  };
+
+  async begin(): Promise<void> {
+    await this.execute('begin immediate', []);
+  }
+  async commit(): Promise<void> {
+    await this.execute('commit', []);
+  }
+  async rollback(): Promise<void> {
+    // Refused when SQLite has already rolled back by itself, which is as good.
+    await this.execute('rollback', []).catch(() => undefined);
+  }
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #answered(answer: Answer): void {
+    const pending = this.#pending.get(answer.id);
+    this.#pending.delete(answer.id);
+    if (answer.error !== undefined) pending?.reject(sqliteError(answer.error, answer.errcode));
+    else pending?.resolve({ rows: answer.rows ?? [], changes: answer.changes ?? 0 });
+  }
+
+  #end(cause: unknown): void {
+    this.#ended ??= new PosternError('unavailable', 'The database writer has ended', { cause });
+    for (const pending of this.#pending.values()) pending.reject(this.#ended);
+    this.#pending.clear();
+  }
+}
+
+/** Opens (and creates, 0700 folder and 0600 file) the SQLite store at `path`. */
+export async function openSqliteStore(path: string): Promise<Store> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const reader = openSqliteFile(path);
+  const statements = new Map<string, StatementSync>();
+  const read: Execute = async (sql, parameters) => {
+    try {
+      return runStatement(reader, statements, sql, parameters);
+    } catch (reason) {
+      if (!(reason instanceof Error)) throw reason;
+      throw sqliteError(reason.message, Reflect.get(reason, 'errcode'));
+    }
+  };
+  const db = kyselyOver('sqlite', read);
+  await migrate(db, 'sqlite');
+  reader.exec('pragma query_only = on');
+
+  const listeners = new Set<() => void>();
+  const lane = new WriterThread(path);
+  const queue = new WriteQueue(lane, kyselyOver('sqlite', lane.execute), () => {
+    for (const listener of listeners) listener();
+  });
+  return {
+    dialect: 'sqlite',
+    db,
+    write: (fn) => queue.write(fn),
+    onCommit: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    ping: async () => void (await read('select 1', [])),
+    close: async () => {
+      await queue.close();
+      await lane.close();
+      statements.clear();
+      reader.close();
+    },
+  };
+}
