@@ -136,6 +136,7 @@ async function portal(
     },
     { relay: 'db' },
   );
+  accepted.catch(() => undefined);
   const dialler = await connectChannel(left, a.trust, { relay: 'db' });
   const acceptor = await accepted;
   const failures: PosternError[] = [];

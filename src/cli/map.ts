@@ -1,0 +1,47 @@
+/** The short map that the program prints when it is called alone, and the words it knows but does not serve yet. */
+
+/** Families of the original that answer "not supported yet". */
+export const unsupportedFamilies: ReadonlySet<string> = new Set([
+  'kafka-inlet',
+  'kafka-outlet',
+  'kafka-consumer',
+  'kafka-producer',
+  'influxdb-inlet',
+  'influxdb-outlet',
+  'lease',
+  'rendezvous',
+  'flow-control',
+  'subscription',
+  'admin',
+  'project-admin',
+  'space-admin',
+  'share',
+  'sidecar',
+  'run',
+  'markdown',
+  'manpages',
+]);
+
+/** The five jobs, each with the commands one meets first. */
+export function shortMap(program: string, version: string): string {
+  return `${program} ${version}: private, end-to-end encrypted portals between your app and its database
+
+  Begin     ${program} server start              run the server (authority and relay)
+            ${program} enroll                    become its administrator, make the default project
+  Invite    ${program} project ticket            a one-time ticket for another machine
+            ${program} project enroll TICKET     join with it
+  Connect   ${program} tcp-outlet create --to 5432
+            ${program} relay create
+            ${program} tcp-inlet create --from 5433
+  Protect   ${program} policy create             who may use an outlet or an inlet
+            ${program} project-member delete ID  end a member's access at once
+  Look      ${program} status                    what runs and what is wrong
+            ${program} explain last              why the last request was denied
+            ${program} audit list                who did what
+
+More: node, identity, vault, project, project-member, space, relay, tcp-outlet, tcp-inlet, policy, credential,
+authority, secure-channel, secure-channel-listener, message, worker, service, tcp-connection, tcp-listener,
+server, token, audit, explain, environment, completion, reset.
+Help on any of them: ${program} COMMAND --help
+`;
+}

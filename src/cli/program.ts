@@ -1,0 +1,90 @@
+/**
+ * Finds the family of commands that the first word names, loads its file alone, and lets commander parse the rest.
+ * Wrong usage ends with 64 and help on standard error; a failing command with 70 or the code it names.
+ */
+import { Command, CommanderError } from 'commander';
+import { EXIT_USAGE, reportFailure } from './failure.ts';
+import { shortMap, unsupportedFamilies } from './map.ts';
+import { session } from './session.ts';
+
+interface FamilyModule {
+  register(program: Command): void;
+}
+
+/** Which file defines which words. Each file is loaded only when one of its words is used. */
+const FAMILIES: readonly (readonly [readonly string[], () => Promise<FamilyModule>])[] = [
+  [['enroll', 'status', 'reset'], () => import('./commands/enroll.ts')],
+  [['completion', 'environment'], () => import('./commands/environment.ts')],
+  [['identity'], () => import('./commands/identity.ts')],
+  [['vault'], () => import('./commands/vault.ts')],
+  [['node'], () => import('./commands/node.ts')],
+  [['project'], () => import('./commands/project.ts')],
+  [['project-member', 'member'], () => import('./commands/project-member.ts')],
+  [['space'], () => import('./commands/space.ts')],
+  [['relay'], () => import('./commands/relay.ts')],
+  [['tcp-outlet'], () => import('./commands/tcp-outlet.ts')],
+  [['tcp-inlet'], () => import('./commands/tcp-inlet.ts')],
+  [['policy'], () => import('./commands/policy.ts')],
+  [['credential'], () => import('./commands/credential.ts')],
+  [['authority'], () => import('./commands/authority.ts')],
+  [['secure-channel', 'secure-channel-listener'], () => import('./commands/secure-channel.ts')],
+  [['message', 'worker', 'service'], () => import('./commands/message.ts')],
+  [['tcp-connection', 'tcp-listener'], () => import('./commands/tcp-transport.ts')],
+  [['server'], () => import('./commands/server.ts')],
+  [['token', 'audit', 'explain'], () => import('./commands/governance.ts')],
+];
+
+const GLOBAL_HELP = `
+Anywhere on the line:
+  -q, --quiet             nothing on standard error but failures (QUIET)
+  -v, -vv, -vvv           more detail
+  --output plain|json     how the result is written
+  --jq QUERY              filter the JSON result
+  --compact-output        JSON on one line
+  --no-color, --no-input  (NO_COLOR, NO_INPUT)`;
+
+/** Every word that begins a command. */
+export function commandWords(): string[] {
+  return FAMILIES.flatMap(([words]) => words);
+}
+
+/** Parses and runs; answers the exit code. */
+export async function runProgram(argv: readonly string[], version: string): Promise<number> {
+  const word = argv.find((a) => !a.startsWith('-'));
+  if (word === undefined || (word === 'help' && argv.length === 1)) {
+    const isKnown = argv.every((a) => a === '-h' || a === '--help' || a === 'help');
+    if (!isKnown) process.stderr.write(`✘ "${argv[0]}" is not a known flag\n`);
+    (isKnown ? process.stdout : process.stderr).write(shortMap(session().program, version));
+    return isKnown ? 0 : EXIT_USAGE;
+  }
+  if (unsupportedFamilies.has(word)) {
+    const { refuseUnsupported } = await import('./commands/unsupported.ts');
+    return refuseUnsupported(word);
+  }
+  const found = FAMILIES.find(([words]) => words.includes(word));
+  if (found === undefined) {
+    process.stderr.write(
+      `✘ "${word}" is not a command\n  see: ${session().program} --help\n`,
+    );
+    return EXIT_USAGE;
+  }
+  const program = new Command(session().program);
+  program
+    .helpCommand(false)
+    .showHelpAfterError(true)
+    .addHelpText('afterAll', GLOBAL_HELP)
+    .configureHelp({ showGlobalOptions: false })
+    .exitOverride();
+  (await found[1]()).register(program);
+  return parse(program, argv);
+}
+
+async function parse(program: Command, argv: readonly string[]): Promise<number> {
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportFailure(error);
+    return error.code === 'commander.helpDisplayed' ? 0 : EXIT_USAGE;
+  }
+}

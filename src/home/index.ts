@@ -1,0 +1,2 @@
+export { Collection, Home, homeExists, homePath, openHome } from './home.ts';
+export type * from './records.ts';
