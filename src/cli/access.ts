@@ -1,0 +1,57 @@
+/** What nearly every command needs: this user's home, which node is meant, and a question to that node. */
+import { type Home, openHome } from '../home/index.ts';
+import { PosternError } from '../kernel/index.ts';
+import { nodeRequest } from '../node/client-index.ts';
+import { parseNodeArgument } from '../trust/light.ts';
+
+let home: Home | undefined;
+
+/** The home of this run, opened at its first use. */
+export function openHomeOnce(): Home {
+  return (home ??= openHome());
+}
+
+/** Closes the home, so that the next use opens it anew (after a reset, or when another process wrote it). */
+export function closeHome(): void {
+  home?.close();
+  home = undefined;
+}
+
+/** The node that an argument means: `n1`, `/node/n1`, or the default. Throws `not_found`. */
+export function nodeNamed(given?: string): string {
+  const nodes = openHomeOnce().nodes;
+  const rows = nodes.list();
+  const name =
+    given === undefined ? rows.find((n) => n.isDefault)?.name : parseNodeArgument(given);
+  if (name === undefined)
+    throw new PosternError('not_found', 'There is no node yet', {
+      hint: 'Create one: `postern node create`',
+    });
+  if (!rows.some((n) => n.name === name))
+    throw new PosternError('not_found', `The node ${name} was not found`, {
+      hint: 'See which there are: `postern node list`',
+    });
+  return name;
+}
+
+/** The node that an argument means; makes a default node when there is none and none is named. */
+export async function nodeNamedOrNew(given?: string): Promise<string> {
+  if (given !== undefined || openHomeOnce().nodes.list().length > 0) return nodeNamed(given);
+  const { createBackgroundNode } = await import('./background.ts');
+  return createBackgroundNode({});
+}
+
+/** Asks a node. Throws what the node answered, or `unavailable` when it does not run. */
+export function callNode(
+  name: string,
+  method: 'GET' | 'POST' | 'DELETE' | 'PUT',
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  return nodeRequest(openHomeOnce().nodeSocketPath(name), method, path, body);
+}
+
+/** A path segment from text that may hold anything. */
+export function segment(value: string): string {
+  return encodeURIComponent(value);
+}

@@ -1,0 +1,170 @@
+/**
+ * Nodes in the background: this program started again, detached, with its logs in the node's directory; the caller
+ * waits until the node answers on its socket, or says what the node's log says.
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newName, PosternError } from '../kernel/index.ts';
+import { callNode, closeHome, openHomeOnce } from './access.ts';
+import { waiting } from './talk.ts';
+
+/** A node that does not answer by then has failed. */
+const START_TIMEOUT_MS = 30_000;
+const POLL_MS = 25;
+const LOG_TAIL_LINES = 3;
+
+export interface NodeSettings {
+  readonly name?: string;
+  readonly identity?: string;
+  readonly project?: string;
+  readonly tcpListenerAddress?: string;
+  readonly hasHttpServer?: boolean;
+  readonly httpServerPort?: number;
+}
+
+/** Does the node answer on its socket? */
+export async function isRunning(name: string): Promise<boolean> {
+  try {
+    await callNode(name, 'GET', '/v1/node');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Refuses a name that a running node holds. Throws `conflict` or `invalid`. */
+export async function checkNodeName(name: string): Promise<void> {
+  if (!/^[\w-]+$/.test(name))
+    throw new PosternError(
+      'invalid',
+      `"${name}" is neither a node name (letters, digits, _ and -) nor a configuration file that exists`,
+    );
+  const exists = openHomeOnce()
+    .nodes.list()
+    .some((n) => n.name === name);
+  if (exists && (await isRunning(name)))
+    throw new PosternError('conflict', `The node ${name} is already running`, {
+      hint: `postern node show ${name}`,
+    });
+}
+
+/** Writes the node's record, making the identity when it does not exist yet. */
+export function recordNode(name: string, settings: NodeSettings): void {
+  const home = openHomeOnce();
+  const identities = home.identities.list();
+  const identity =
+    settings.identity !== undefined && !identities.some((i) => i.name === settings.identity)
+      ? home.identities.create(settings.identity)
+      : home.identities.get(settings.identity);
+  const before = home.nodes.list().find((n) => n.name === name);
+  if (before !== undefined) home.nodes.delete(name);
+  home.nodes.create({
+    name,
+    identityName: identity.name,
+    ...(settings.project === undefined ? {} : { projectName: settings.project }),
+    tcpListenerAddress: settings.tcpListenerAddress ?? '127.0.0.1:0',
+    httpServer: {
+      enabled: settings.hasHttpServer === true || settings.httpServerPort !== undefined,
+      ...(settings.httpServerPort === undefined ? {} : { port: settings.httpServerPort }),
+    },
+  });
+  if (before?.isDefault === true) home.nodes.setDefault(name);
+}
+
+/** Creates a node in the background; answers its name. */
+export async function createBackgroundNode(settings: NodeSettings): Promise<string> {
+  const name = settings.name ?? newName();
+  await checkNodeName(name);
+  recordNode(name, settings);
+  await startBackgroundNode(name);
+  return name;
+}
+
+/** Starts a recorded node in the background and waits for it. */
+export async function startBackgroundNode(name: string): Promise<void> {
+  const directory = openHomeOnce().nodeDirectory(name);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const out = openSync(join(directory, 'stdout.log'), 'a', 0o600);
+  const errorPath = join(directory, 'stderr.log');
+  const err = openSync(errorPath, 'w', 0o600);
+  const child = spawn(process.execPath, [process.argv[1] ?? '', 'node', 'run', name], {
+    detached: true,
+    stdio: ['ignore', out, err],
+    env: { ...process.env, POSTERN_HOME: openHomeOnce().path },
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+  let hasEnded = false;
+  void ended.then(() => {
+    hasEnded = true;
+  });
+  closeHome();
+  await waiting(`waiting for node ${name} to answer`, untilRunning(name, () => hasEnded, errorPath));
+  child.removeAllListeners();
+  child.unref();
+}
+
+async function untilRunning(
+  name: string,
+  hasEnded: () => boolean,
+  errorPath: string,
+): Promise<void> {
+  const deadlineMs = Date.now() + START_TIMEOUT_MS;
+  while (Date.now() < deadlineMs) {
+    if (await isRunning(name)) return;
+    if (hasEnded()) break;
+    await sleep(POLL_MS);
+  }
+  throw new PosternError('unavailable', `The node ${name} did not start${logTail(errorPath)}`, {
+    hint: `postern node logs ${name}`,
+  });
+}
+
+function logTail(path: string): string {
+  try {
+    const lines = readFileSync(path, 'utf8').trim().split('\n').slice(-LOG_TAIL_LINES);
+    return lines.join('') === '' ? '' : `: ${lines.join(' ').slice(0, 500)}`;
+  } catch {
+    return '';
+  }
+}
+
+/** Stops a node and removes what the home keeps of it. */
+export async function deleteNode(name: string): Promise<void> {
+  await stopNode(name, false);
+  const home = openHomeOnce();
+  home.nodes.delete(name);
+  rmSync(home.nodeDirectory(name), { recursive: true, force: true });
+}
+
+const STOP_TIMEOUT_MS = 10_000;
+
+/** Stops a node: asks it first, then ends its process. */
+export async function stopNode(name: string, isForced: boolean): Promise<void> {
+  const pid = openHomeOnce()
+    .nodes.list()
+    .find((n) => n.name === name)?.pid;
+  if (!(await isRunning(name))) return;
+  if (isForced && pid !== undefined) process.kill(pid, 'SIGKILL');
+  else await callNode(name, 'POST', '/v1/stop').catch(() => undefined);
+  const deadlineMs = Date.now() + STOP_TIMEOUT_MS;
+  while (Date.now() < deadlineMs) {
+    if (pid === undefined ? !(await isRunning(name)) : !isAlive(pid)) return;
+    await sleep(POLL_MS);
+  }
+  if (pid !== undefined && (await isRunning(name))) process.kill(pid, 'SIGKILL');
+}
+
+/** Is there a process of this id? */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
