@@ -19,15 +19,13 @@ export function closeHome(): void {
 
 /** The node that an argument means: `n1`, `/node/n1`, or the default. Throws `not_found`. */
 export function nodeNamed(given?: string): string {
-  const nodes = openHomeOnce().nodes;
-  const rows = nodes.list();
-  const name =
-    given === undefined ? rows.find((n) => n.isDefault)?.name : parseNodeArgument(given);
+  const { nodes } = openHomeOnce();
+  const name = given === undefined ? nodes.default?.name : parseNodeArgument(given);
   if (name === undefined)
     throw new PosternError('not_found', 'There is no node yet', {
       hint: 'Create one: `postern node create`',
     });
-  if (!rows.some((n) => n.name === name))
+  if (nodes.find(name) === undefined)
     throw new PosternError('not_found', `The node ${name} was not found`, {
       hint: 'See which there are: `postern node list`',
     });

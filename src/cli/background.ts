@@ -3,7 +3,7 @@
  * waits until the node answers on its socket, or says what the node's log says.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newName, PosternError } from '../kernel/index.ts';
@@ -41,10 +41,8 @@ export async function checkNodeName(name: string): Promise<void> {
       'invalid',
       `"${name}" is neither a node name (letters, digits, _ and -) nor a configuration file that exists`,
     );
-  const exists = openHomeOnce()
-    .nodes.list()
-    .some((n) => n.name === name);
-  if (exists && (await isRunning(name)))
+  const isKnown = openHomeOnce().nodes.find(name) !== undefined;
+  if (isKnown && (await isRunning(name)))
     throw new PosternError('conflict', `The node ${name} is already running`, {
       hint: `postern node show ${name}`,
     });
@@ -53,24 +51,18 @@ export async function checkNodeName(name: string): Promise<void> {
 /** Writes the node's record, making the identity when it does not exist yet. */
 export function recordNode(name: string, settings: NodeSettings): void {
   const home = openHomeOnce();
-  const identities = home.identities.list();
   const identity =
-    settings.identity !== undefined && !identities.some((i) => i.name === settings.identity)
-      ? home.identities.create(settings.identity)
-      : home.identities.get(settings.identity);
-  const before = home.nodes.list().find((n) => n.name === name);
-  if (before !== undefined) home.nodes.delete(name);
-  home.nodes.create({
+    settings.identity !== undefined && home.identities.find(settings.identity) === undefined
+      ? home.createIdentity(settings.identity)
+      : home.identity(settings.identity);
+  const hasHttp = settings.hasHttpServer === true || settings.httpServerPort !== undefined;
+  home.nodes.put({
     name,
     identityName: identity.name,
     ...(settings.project === undefined ? {} : { projectName: settings.project }),
     tcpListenerAddress: settings.tcpListenerAddress ?? '127.0.0.1:0',
-    httpServer: {
-      enabled: settings.hasHttpServer === true || settings.httpServerPort !== undefined,
-      ...(settings.httpServerPort === undefined ? {} : { port: settings.httpServerPort }),
-    },
+    ...(hasHttp ? { httpServer: { port: settings.httpServerPort ?? 0 } } : {}),
   });
-  if (before?.isDefault === true) home.nodes.setDefault(name);
 }
 
 /** Creates a node in the background; answers its name. */
@@ -136,18 +128,14 @@ function logTail(path: string): string {
 /** Stops a node and removes what the home keeps of it. */
 export async function deleteNode(name: string): Promise<void> {
   await stopNode(name, false);
-  const home = openHomeOnce();
-  home.nodes.delete(name);
-  rmSync(home.nodeDirectory(name), { recursive: true, force: true });
+  openHomeOnce().deleteNode(name);
 }
 
 const STOP_TIMEOUT_MS = 10_000;
 
 /** Stops a node: asks it first, then ends its process. */
 export async function stopNode(name: string, isForced: boolean): Promise<void> {
-  const pid = openHomeOnce()
-    .nodes.list()
-    .find((n) => n.name === name)?.pid;
+  const pid = openHomeOnce().nodes.find(name)?.pid;
   if (!(await isRunning(name))) return;
   if (isForced && pid !== undefined) process.kill(pid, 'SIGKILL');
   else await callNode(name, 'POST', '/v1/stop').catch(() => undefined);

@@ -92,7 +92,7 @@ export function define(
       args: command.processedArgs.flat().filter((a) => typeof a === 'string'),
       flags: new Flags(command.opts<Record<string, unknown>>()),
     });
-    if (result === undefined) return;
+    if (result === undefined || session().isNested === true) return;
     const text = await render(result);
     if (text !== undefined) process.stdout.write(`${text}\n`);
   });

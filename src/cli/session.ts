@@ -6,6 +6,8 @@ export interface Session {
   readonly globals: GlobalFlags;
   readonly isStdoutTerminal: boolean;
   readonly isStderrTerminal: boolean;
+  /** A command run by another prints no result. */
+  readonly isNested?: boolean;
 }
 
 let current: Session | undefined;

@@ -90,6 +90,8 @@ class StoreKeyring implements Keyring {
   }
 
   async verifyingKeys(name: string): Promise<ReadonlyMap<number, KeyObject>> {
+    // Another server may have rotated it since.
+    this.#cache.delete(name);
     const versions = await this.#versions(name);
     return new Map(
       versions.map((v) => [v.version, createPublicKey(toPrivateKey(v.material))] as const),
@@ -115,9 +117,14 @@ class StoreKeyring implements Keyring {
   }
 
   async open(name: string, sealed: Uint8Array): Promise<Buffer> {
-    for (const { material } of (await this.#versions(name)).toReversed()) {
-      const plain = unseal(material, name, sealed);
-      if (plain !== undefined) return plain;
+    for (let isFresh = !this.#cache.has(name); ; isFresh = true) {
+      for (const { material } of (await this.#versions(name)).toReversed()) {
+        const plain = unseal(material, name, sealed);
+        if (plain !== undefined) return plain;
+      }
+      // Another server may have rotated it since: look again in the store, once.
+      if (isFresh) break;
+      this.#cache.delete(name);
     }
     throw new PosternError('invalid', `No key "${name}" opens this`);
   }

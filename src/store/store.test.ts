@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { nextNumber, openStore, type Store, type StoreOptions } from './index.ts';
 import { hasPostgres, type PostgresServer, startPostgres } from './postgres-server.fixture.ts';
@@ -50,6 +51,19 @@ function suite(options: () => StoreOptions): void {
     ]);
     expect(results[2]).toMatchObject({ reason: { code: 'conflict' } });
     expect(await names(store)).toEqual(['group-a', 'group-b', 'group-c', 'kept']);
+  });
+
+  it('acknowledges nothing of a group whose transaction was lost, and goes on', async () => {
+    const results = await Promise.allSettled([
+      put(store, 'lost-a'),
+      store.write(async (trx) => {
+        await sql`rollback`.execute(trx);
+        throw new Error('as SQLite does when the disk is full');
+      }),
+      put(store, 'lost-b'),
+    ]);
+    expect(results.map((r) => r.status)).toEqual(['rejected', 'rejected', 'fulfilled']);
+    expect((await names(store)).filter((n) => n.startsWith('lost'))).toEqual(['lost-b']);
   });
 
   it('numbers without gaps in the order of commits', async () => {

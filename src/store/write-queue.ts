@@ -81,6 +81,7 @@ export class WriteQueue {
     let current: Waiting | undefined;
     try {
       await this.#lane.begin();
+      await this.#lane.execute('savepoint one_group', []);
       while (ran.length < GROUP_WRITES_MAX) {
         current = this.#waiting.shift();
         if (current === undefined) break;
@@ -106,8 +107,9 @@ export class WriteQueue {
       await waiting.run(this.#db);
       return true;
     } catch (reason) {
-      // The connection answers only while the group's transaction still stands.
-      await this.#lane.execute('select 1', []);
+      // Throws when the group's transaction is gone: a lost connection, or SQLite undid it all by itself (disk full).
+      await this.#lane.execute('release savepoint one_group', []);
+      await this.#lane.execute('savepoint one_group', []);
       waiting.fail(reason);
       return false;
     }

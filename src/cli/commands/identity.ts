@@ -1,9 +1,11 @@
 /** `identity`: the cryptographic identities of this home. */
 import type { Command } from 'commander';
+import type { Home, IdentityRecord } from '../../home/index.ts';
 import { newName, PosternError } from '../../kernel/index.ts';
 import { verifyChangeHistory } from '../../trust/light.ts';
 import { openHomeOnce } from '../access.ts';
 import { define, family } from '../command.ts';
+import { text } from '../json.ts';
 import { shorten, table } from '../output.ts';
 import { confirm, done } from '../talk.ts';
 import { notSupported } from './unsupported.ts';
@@ -25,10 +27,10 @@ export function register(program: Command): void {
       const name = args[0] ?? newName();
       const imported = flags.text('identity');
       const vault = flags.text('vault');
-      const record = home.identities.create(name, {
-        ...(vault === undefined ? {} : { vault }),
-        ...(imported === undefined ? {} : { changeHistory: parseHistory(imported) }),
-      });
+      const record =
+        imported === undefined
+          ? home.createIdentity(name, vault)
+          : importIdentity(home, name, parseHistory(imported));
       done(`Identity ${record.name} is ${record.identifier}`);
       return { machine: record.identifier, json: { identifier: record.identifier } };
     },
@@ -40,14 +42,14 @@ export function register(program: Command): void {
       ['--encoding <encoding>', 'hex: the change history as one line'],
     ],
     run: ({ args, flags }) => {
-      const record = openHomeOnce().identities.get(args[0]);
+      const record = openHomeOnce().identity(args[0]);
       if (!flags.has('full'))
         return { machine: record.identifier, json: { identifier: record.identifier } };
-      const hex = record.changeHistory.toString('hex');
+      const hex = record.changeHistoryHex;
       if (flags.text('encoding') === 'hex') return { machine: hex, json: { encoded: hex } };
       return {
-        plain: printHistory(record.identifier, record.changeHistory),
-        machine: printHistory(record.identifier, record.changeHistory),
+        plain: printHistory(record.identifier, record.changeHistoryHex),
+        machine: printHistory(record.identifier, record.changeHistoryHex),
         json: { identifier: record.identifier },
       };
     },
@@ -55,7 +57,8 @@ export function register(program: Command): void {
 
   define(identity, 'list', 'List the identities', {
     run: () => {
-      const rows = openHomeOnce().identities.list();
+      const { identities } = openHomeOnce();
+      const rows = identities.list();
       return {
         plain: table(
           ['NAME', 'IDENTIFIER', 'VAULT', ''],
@@ -63,7 +66,7 @@ export function register(program: Command): void {
             r.name,
             shorten(r.identifier),
             r.vaultName,
-            r.isDefault ? 'default' : '',
+            identities.isDefault(r.name) ? 'default' : '',
           ]),
           'No identities yet. The first one is made when it is needed.',
         ),
@@ -71,7 +74,7 @@ export function register(program: Command): void {
           identifier: r.identifier,
           name: r.name,
           vault_name: r.vaultName,
-          is_default: r.isDefault,
+          is_default: identities.isDefault(r.name),
         })),
       };
     },
@@ -88,7 +91,7 @@ export function register(program: Command): void {
       if (all.length === 0 && args[0] === undefined) return { plain: '[]', json: [] };
       const names = flags.has('all')
         ? all.map((r) => r.name)
-        : [args[0] ?? home.identities.get().name];
+        : [args[0] ?? home.identity().name];
       for (const name of names) {
         if (!all.some((r) => r.name === name))
           throw new PosternError('not_found', `The identity ${name} was not found`);
@@ -102,7 +105,7 @@ export function register(program: Command): void {
       }
       if (!(await confirm(`Delete ${names.join(', ')}? The key is lost`, flags.has('yes'))))
         return undefined;
-      for (const name of names) home.identities.delete(name);
+      for (const name of names) deleteIdentity(home, name);
       done(`Identity ${names.join(', ')} deleted`);
       return { machine: names.join('\n'), json: names.map((name) => ({ name })) };
     },
@@ -111,7 +114,7 @@ export function register(program: Command): void {
   define(identity, 'default [name]', 'Show or set the default identity', {
     run: ({ args }) => {
       const home = openHomeOnce();
-      const current = home.identities.get();
+      const current = home.identity();
       const name = args[0];
       if (name === undefined)
         return {
@@ -137,8 +140,32 @@ function parseHistory(hex: string): Buffer {
   return bytes;
 }
 
-function printHistory(identifier: string, bytes: Buffer): string {
-  const { changes } = verifyChangeHistory(bytes);
+/** The vault keeps the key of a deleted identity, so that its exported history can be imported again. */
+const VAULT_KEYS = 'vault-key';
+
+function deleteIdentity(home: Home, name: string): void {
+  const { identifier, vaultName, privateKeyPem } = home.identities.get(name);
+  home.notes(VAULT_KEYS, '').put({ name: identifier, data: { vaultName, privateKeyPem } });
+  home.identities.delete(name);
+}
+
+function importIdentity(home: Home, name: string, history: Buffer): IdentityRecord {
+  const { identifier } = verifyChangeHistory(history);
+  const kept = home.notes(VAULT_KEYS, '').find(identifier);
+  if (kept === undefined) return home.importIdentity(name, history.toString('hex'));
+  const record = {
+    name,
+    identifier,
+    vaultName: text(kept.data, 'vaultName'),
+    changeHistoryHex: history.toString('hex'),
+    privateKeyPem: text(kept.data, 'privateKeyPem'),
+  };
+  home.identities.create(record);
+  return record;
+}
+
+function printHistory(identifier: string, hex: string): string {
+  const { changes } = verifyChangeHistory(Buffer.from(hex, 'hex'));
   const lines = [`Identifier: ${identifier}`];
   changes.forEach((change, i) => {
     const raw = change.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);

@@ -1,5 +1,7 @@
 /** `vault`: where the private keys of identities are kept. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { Home, VaultRecord } from '../../home/index.ts';
 import { newName, PosternError } from '../../kernel/index.ts';
 import { openHomeOnce } from '../access.ts';
 import { define, family } from '../command.ts';
@@ -7,17 +9,11 @@ import { table } from '../output.ts';
 import { confirm, done } from '../talk.ts';
 import { notSupported } from './unsupported.ts';
 
-interface VaultRow {
-  readonly name: string;
-  readonly path?: string | null | undefined;
-  readonly isDefault: boolean;
-}
-
-const toJson = (v: VaultRow): unknown => ({
+const toJson = (home: Home, v: VaultRecord): unknown => ({
   vault: {
     name: v.name,
     path: v.path ?? null,
-    is_default: v.isDefault,
+    is_default: home.vaults.isDefault(v.name),
     use_aws_kms: 'No',
   },
 });
@@ -34,32 +30,36 @@ export function register(program: Command): void {
     run: ({ args, flags }) => {
       if (flags.has('awsKms')) throw notSupported('--aws-kms');
       const path = flags.text('path');
-      const record = openHomeOnce().vaults.create(
-        args[0] ?? newName(),
-        path === undefined ? {} : { path },
-      );
+      const home = openHomeOnce();
+      const record = {
+        name: args[0] ?? newName(),
+        ...(path === undefined ? {} : { path: resolve(path) }),
+      };
+      home.vaults.create(record);
       done(`Vault ${record.name} created`);
-      return { machine: record.name, json: toJson(record) };
+      return { machine: record.name, json: toJson(home, record) };
     },
   });
 
   define(vault, 'show [name]', 'Show a vault', {
     run: ({ args }) => {
-      const record = openHomeOnce().vaults.get(args[0]);
-      return { plain: `Vault ${record.name}: ${record.path ?? "in the home's database"}`, json: toJson(record) };
+      const home = openHomeOnce();
+      const record = home.vault(args[0]);
+      return { plain: `Vault ${record.name}: ${record.path ?? "in the home's database"}`, json: toJson(home, record) };
     },
   });
 
   define(vault, 'list', 'List the vaults', {
     run: () => {
-      const rows = openHomeOnce().vaults.list();
+      const home = openHomeOnce();
+      const rows = home.vaults.list();
       return {
         plain: table(
           ['NAME', 'KEPT IN', ''],
-          rows.map((v) => [v.name, v.path ?? "the home's database", v.isDefault ? 'default' : '']),
+          rows.map((v) => [v.name, v.path ?? "the home's database", home.vaults.isDefault(v.name) ? 'default' : '']),
           'No vaults yet. The first one is made when it is needed.',
         ),
-        json: rows.map(toJson),
+        json: rows.map((v) => toJson(home, v)),
       };
     },
   });
@@ -69,7 +69,13 @@ export function register(program: Command): void {
     run: ({ args, flags }) => {
       const name = args[0] ?? '';
       const path = flags.required('path');
-      openHomeOnce().vaults.move(name, path);
+      const home = openHomeOnce();
+      if (home.vaults.get(name).path === undefined)
+        throw new PosternError(
+          'conflict',
+          `The vault ${name} is in the home's database and can't be moved`,
+        );
+      home.vaults.put({ name, path: resolve(path) });
       done(`Vault ${name} moved to ${path}`);
       return { machine: name, json: { name, path } };
     },

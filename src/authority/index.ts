@@ -1,0 +1,10 @@
+export {
+  type Actor,
+  AuthorityManager,
+  type Credential,
+  type Member,
+  type NewTicket,
+  type Project,
+  type Revocation,
+  type Role,
+} from './authority.ts';

@@ -1,0 +1,1 @@
+export { type RelayHolder, RelayService, type RelaySession } from './relay.ts';
