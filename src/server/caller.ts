@@ -1,0 +1,26 @@
+/** Who stands behind a request, whichever door it came through. */
+
+import type { Actor } from '../authority/index.ts';
+import type { Grant } from '../fabric/index.ts';
+import type { Peer } from '../trust/index.ts';
+
+export type Caller =
+  /** The admin Unix socket: whoever the operating system lets open it. */
+  | { readonly kind: 'local' }
+  | { readonly kind: 'token'; readonly grant: Grant }
+  | { readonly kind: 'machine'; readonly peer: Peer; readonly projectId: string };
+
+export function callerId(caller: Caller): string {
+  if (caller.kind === 'local') return 'local-admin';
+  return caller.kind === 'token'
+    ? (caller.grant.principalId ?? caller.grant.id)
+    : caller.peer.identifier;
+}
+
+/** The caller as the authority's rules know it; administrator only when `authorise` found the role or scope. */
+export function actorOf(caller: Caller, rule: string): Actor {
+  return {
+    id: callerId(caller),
+    isAdmin: caller.kind === 'local' || rule === 'role admin' || rule.startsWith('scope '),
+  };
+}

@@ -1,0 +1,437 @@
+/**
+ * The composition root: opens the store, puts the domains together and starts the listeners (admin Unix socket, public
+ * listener for tokens, node port). It owns what it opens and closes all of it.
+ */
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { Counter, Gauge, Registry } from 'prom-client';
+import { createAudit } from '../audit/index.ts';
+import { AuthorityManager } from '../authority/index.ts';
+import { createFabric } from '../fabric/index.ts';
+import {
+  type Logger,
+  newId,
+  PosternError,
+  silentLogger,
+  systemClock,
+  toPosternError,
+} from '../kernel/index.ts';
+import { RelayService } from '../relay/index.ts';
+import { openStore, type Store } from '../store/index.ts';
+import {
+  createServerCa,
+  exportPrivateKey,
+  fingerprint,
+  generateLeafKey,
+  issueServerCertificate,
+} from '../trust/index.ts';
+import type { Caller } from './caller.ts';
+import { adminSocketPath, type ServerConfig } from './config.ts';
+import { addFaults } from './http/fault.ts';
+import { addManagementRoutes, type ServerParts } from './http/management.ts';
+import { addNodeRoutes, machineOf, NodeSessions } from './http/nodes.ts';
+import { NodePort } from './node-port.ts';
+
+export interface RunningServer {
+  readonly nodes: { readonly host: string; readonly port: number };
+  readonly public: { readonly host: string; readonly port: number };
+  close(): Promise<void>;
+}
+
+const SERVER_CERTIFICATE_MS = 90 * 86_400_000;
+const HEAD_INTERVAL_MS = 60_000;
+const BODY_BYTES_MAX = 256 * 1024;
+/** How long requests under way may take when the server stops. */
+const DRAIN_MS = 3_000;
+
+/** What `server.json` in the server's home tells the command line. */
+export interface ServerState {
+  readonly pid: number;
+  readonly nodes: string;
+  readonly public: string;
+  readonly started_at: string;
+  readonly version: string;
+}
+export function readServerState(home: string): ServerState | undefined {
+  try {
+    // Written by this program, in a folder of mode 0700.
+    return JSON.parse(readFileSync(join(home, 'server.json'), 'utf8')) as ServerState;
+  } catch {
+    return undefined;
+  }
+}
+
+async function caOf(
+  store: Store,
+  fabric: Awaited<ReturnType<typeof createFabric>>,
+): Promise<{
+  certificatePem: string;
+  privateKey: Awaited<ReturnType<typeof fabric.keyring.privateKey>>;
+}> {
+  const known = await store.db
+    .selectFrom('settings')
+    .select('value')
+    .where('name', '=', 'server.ca')
+    .executeTakeFirst();
+  if (known !== undefined)
+    return {
+      certificatePem: known.value,
+      privateKey: await fabric.keyring.privateKey('server/ca'),
+    };
+  const ca = await createServerCa(hostname());
+  await store.write(async (trx) => {
+    await fabric.keyring.putPrivateKey('server/ca', ca.privateKey, trx);
+    await trx
+      .insertInto('settings')
+      .values({ name: 'server.ca', value: ca.certificatePem })
+      .execute();
+  });
+  return ca;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+/** The addresses of this machine when the node port listens on all of them. */
+function ownAddresses(host: string, port: number): string[] {
+  if (host !== '0.0.0.0' && host !== '::') return [`${host}:${port}`];
+  const found = Object.values(networkInterfaces())
+    .flat()
+    .flatMap((i) =>
+      i === undefined || i.internal || i.family !== 'IPv4' ? [] : [`${i.address}:${port}`],
+    );
+  return [...found, `127.0.0.1:${port}`];
+}
+
+async function refuseSecondServer(socketPath: string): Promise<void> {
+  const isTaken = await new Promise<boolean>((resolve) => {
+    const s = connect(socketPath);
+    s.once('connect', () => {
+      s.destroy();
+      resolve(true);
+    });
+    s.once('error', () => resolve(false));
+  });
+  if (isTaken)
+    throw new PosternError('conflict', `A server already runs in this home (${socketPath})`, {
+      hint: 'Stop it with: postern server stop',
+    });
+  rmSync(socketPath, { force: true });
+}
+
+/** Starts a server. Throws `conflict` when one runs in the home or a port is taken, `denied` for a wrong root key. */
+export async function runServer(
+  config: ServerConfig,
+  o: { version: string; logger?: Logger },
+): Promise<RunningServer> {
+  const logger = o.logger ?? silentLogger;
+  mkdirSync(config.home, { recursive: true, mode: 0o700 });
+  chmodSync(config.home, 0o700);
+  const socketPath = adminSocketPath(config.home);
+  await refuseSecondServer(socketPath);
+  const store = await openStore(
+    config.database === undefined
+      ? { sqlitePath: join(config.home, 'server.sqlite3') }
+      : { postgresUrl: config.database },
+  );
+  const closers: (() => Promise<unknown> | unknown)[] = [() => store.close()];
+  try {
+    const fabric = await createFabric(store, {
+      rootKey:
+        config.rootKey === undefined
+          ? { kind: 'file', path: config.rootKeyFile }
+          : { kind: 'value', value: config.rootKey },
+    });
+    closers.push(() => fabric.close());
+    const audit = createAudit(store, {
+      signer: () => fabric.keyring.signingKey('audit'),
+      verifying: () => fabric.keyring.verifyingKeys('audit'),
+    });
+    await fabric.keyring.signingKey('audit');
+    const authority = new AuthorityManager({ store, fabric, audit, clock: systemClock });
+    await authority.refresh();
+    const ca = await caOf(store, fabric);
+    const relay = new RelayService();
+    const sessions = new NodeSessions();
+    let nodeAddress = config.nodes;
+    const parts: ServerParts = {
+      fabric,
+      audit,
+      authority,
+      relay,
+      serverCaPem: ca.certificatePem,
+      serverCaFingerprint: fingerprint(ca.certificatePem),
+      advertised: () =>
+        config.advertise.length > 0
+          ? config.advertise
+          : ownAddresses(nodeAddress.host, nodeAddress.port),
+      version: o.version,
+      startedAtMs: Date.now(),
+    };
+
+    // Revocations, from this server or another on the same database, reach every session at once.
+    let isCatchingUp = false;
+    let again = false;
+    let revocationsSeen = (await authority.revocationsAfter(0)).at(-1)?.number ?? 0;
+    const catchUp = async (): Promise<void> => {
+      again = true;
+      if (isCatchingUp) return;
+      isCatchingUp = true;
+      try {
+        while (again) {
+          again = false;
+          for (const r of await authority.revocationsAfter(revocationsSeen)) {
+            revocationsSeen = r.number;
+            authority.noteRevocation(r);
+            for (const s of sessions.all) {
+              if (s.projectId !== r.projectId) continue;
+              s.push({
+                type: 'revocations',
+                list: [
+                  { number: r.number, identifier: r.identifier, min_generation: r.minGeneration },
+                ],
+              });
+              if (s.identifier !== r.identifier) continue;
+              if (r.minGeneration === null) s.end();
+              else s.push({ type: 'renew' });
+            }
+          }
+        }
+      } catch (reason) {
+        logger.warn(
+          { err: reason },
+          'revocations could not be read; trying again at the next commit',
+        );
+      } finally {
+        isCatchingUp = false;
+      }
+    };
+    closers.push(store.onCommit(() => void catchUp()));
+
+    const registry = new Registry();
+    const requests = new Counter({
+      name: 'postern_api_requests_total',
+      help: 'Requests answered',
+      labelNames: ['door', 'status'],
+      registers: [registry],
+    });
+    new Gauge({
+      name: 'postern_node_sessions',
+      help: 'Control sessions of nodes',
+      registers: [registry],
+      collect() {
+        this.set(sessions.all.length);
+      },
+    });
+    new Gauge({
+      name: 'postern_relays',
+      help: 'Relay names held',
+      registers: [registry],
+      collect() {
+        this.set(relay.holders.length);
+      },
+    });
+    new Gauge({
+      name: 'postern_relay_splices',
+      help: 'Channels that run through this relay',
+      registers: [registry],
+      collect() {
+        this.set(relay.splices);
+      },
+    });
+
+    const finish = (app: FastifyInstance, door: string): void => {
+      addFaults(app, logger);
+      app.addHook('onResponse', async (_request, reply) => {
+        requests.inc({ door, status: String(reply.statusCode) });
+      });
+    };
+    const options = {
+      bodyLimit: BODY_BYTES_MAX,
+      ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    } as const;
+
+    // The admin socket: the operating system's permissions are its lock.
+    const admin = Fastify(options);
+    finish(admin, 'admin');
+    addManagementRoutes(admin, parts, async () => ({ kind: 'local' }));
+    admin.get('/metrics', async (_request, reply) =>
+      reply.type(registry.contentType).send(await registry.metrics()),
+    );
+    const umask = process.umask(0o177);
+    try {
+      await admin.listen({ path: socketPath });
+    } finally {
+      process.umask(umask);
+    }
+    chmodSync(socketPath, 0o600);
+    closers.push(() => admin.close());
+
+    // The public listener: bearer tokens alone.
+    const open = Fastify(options);
+    finish(open, 'public');
+    addManagementRoutes(open, parts, async (request) => {
+      const [, token] = /^Bearer ([0-9a-f]{64})$/.exec(request.headers.authorization ?? '') ?? [];
+      const grant =
+        token === undefined ? undefined : await fabric.grants.findBySecret(token, 'token');
+      if (grant === undefined)
+        throw new PosternError('unauthenticated', 'This needs an access token', {
+          hint: 'postern token create NAME --scope …',
+        });
+      return { kind: 'token', grant };
+    });
+    if (!isLoopback(config.public.host))
+      throw new PosternError(
+        'unsupported',
+        `The public listener serves loopback only for now, not ${config.public.host}`,
+        { hint: 'Set listen.public to 127.0.0.1:4433' },
+      );
+    open.get('/health', async () => ({ status: 'ok' }));
+    open.get('/metrics', async (_request, reply) =>
+      reply.type(registry.contentType).send(await registry.metrics()),
+    );
+    await open.listen(config.public);
+    closers.push(() => open.close());
+    const openAddress = open.server.address();
+    const publicPort =
+      typeof openAddress === 'object' && openAddress !== null
+        ? openAddress.port
+        : config.public.port;
+
+    // The node port.
+    const leaf = generateLeafKey();
+    const certificate = await issueServerCertificate({
+      ca,
+      names: [hostname(), 'localhost', '127.0.0.1'],
+      leaf,
+      nowMs: Date.now(),
+      validityMs: SERVER_CERTIFICATE_MS,
+    });
+    const nodes = Fastify({
+      ...options,
+      http2: true,
+      https: {
+        key: exportPrivateKey(leaf.privateKey),
+        cert: `${certificate}\n${ca.certificatePem}`,
+        ALPNProtocols: ['h2'],
+        minVersion: 'TLSv1.3',
+        ecdhCurve: 'X25519MLKEM768',
+        requestCert: true,
+        // Verified for each request by machineOf, against the project that the certificate names.
+        rejectUnauthorized: false,
+        handshakeTimeout: 5_000,
+      },
+    });
+    const port = new NodePort({
+      onTls: (socket) => nodes.server.emit('connection', socket),
+      onToken: (token, socket) => relay.present(token, socket),
+    });
+    const connectionOf = (request: FastifyRequest): { tls: TLSSocket; key: object } => {
+      const session: unknown = Reflect.get(Reflect.get(request.raw, 'stream'), 'session');
+      if (typeof session !== 'object' || session === null)
+        throw new PosternError('unavailable', 'The connection is gone');
+      // An HTTP/2 session of a TLS server: its socket is a proxy of the TLSSocket.
+      const tls = Reflect.get(session, 'socket') as TLSSocket;
+      return { tls, key: session };
+    };
+    const certificates = new WeakMap<
+      object,
+      { der: Buffer | undefined; san: string | undefined }
+    >();
+    const callerOf = async (request: FastifyRequest): Promise<Caller> => {
+      const { tls, key } = connectionOf(request);
+      let known = certificates.get(key);
+      if (known === undefined) {
+        const x = tls.getPeerX509Certificate();
+        known = { der: x?.raw, san: x?.subjectAltName };
+        certificates.set(key, known);
+      }
+      return { kind: 'machine', ...machineOf(known.der, known.san, parts) };
+    };
+    nodes.addHook('onRequest', async (request) => {
+      const { tls } = connectionOf(request);
+      if (
+        !request.url.startsWith('/control/v1/enroll') &&
+        !request.url.startsWith('/control/v1/credential')
+      )
+        await callerOf(request);
+      const raw = [...strangers].find(
+        (s) => s.remotePort === tls.remotePort && s.remoteAddress === tls.remoteAddress,
+      );
+      if (raw !== undefined) {
+        strangers.delete(raw);
+        port.promote(raw);
+      }
+    });
+    const strangers = new Set<Socket>();
+    nodes.server.on('connection', (socket: Socket) => {
+      strangers.add(socket);
+      socket.once('close', () => strangers.delete(socket));
+    });
+    finish(nodes, 'nodes');
+    addManagementRoutes(nodes, parts, callerOf);
+    addNodeRoutes(nodes, parts, sessions, callerOf, connectionOf);
+    await nodes.ready();
+    nodeAddress = await port.listen(config.nodes);
+    closers.push(async () => {
+      for (const s of sessions.all) s.end();
+      await port.close();
+      await nodes.close().catch(() => undefined);
+    });
+
+    const heads = setInterval(() => {
+      audit
+        .signHead()
+        .catch((reason: unknown) =>
+          logger.warn({ err: toPosternError(reason) }, 'the audit head could not be signed'),
+        );
+    }, HEAD_INTERVAL_MS);
+    closers.push(() => clearInterval(heads));
+
+    const state: ServerState = {
+      pid: process.pid,
+      nodes: `${nodeAddress.host}:${nodeAddress.port}`,
+      public: `${config.public.host}:${publicPort}`,
+      started_at: new Date().toISOString(),
+      version: o.version,
+    };
+    const temporary = join(config.home, `server.json.${newId('tmp')}`);
+    writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
+    renameSync(temporary, join(config.home, 'server.json'));
+    logger.info(state, 'the server is ready');
+    return {
+      nodes: nodeAddress,
+      public: { host: config.public.host, port: publicPort },
+      close: async () => {
+        await audit.signHead().catch(() => undefined);
+        const slow = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS).unref());
+        for (const close of closers.reverse())
+          await Promise.race([Promise.resolve(close()).catch(() => undefined), slow]);
+        if (existsSync(join(config.home, 'server.json')))
+          rmSync(join(config.home, 'server.json'), { force: true });
+      },
+    };
+  } catch (reason) {
+    for (const close of closers.reverse()) await Promise.resolve(close()).catch(() => undefined);
+    if (reason instanceof Error && 'code' in reason && reason.code === 'EADDRINUSE')
+      throw new PosternError(
+        'conflict',
+        `A port is already in use: ${reason.message.replace(/^listen EADDRINUSE: address already in use /, '')}`,
+        { cause: reason },
+      );
+    throw reason;
+  }
+}
