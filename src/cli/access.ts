@@ -8,7 +8,8 @@ let home: Home | undefined;
 
 /** The home of this run, opened at its first use. */
 export function openHomeOnce(): Home {
-  return (home ??= openHome());
+  home ??= openHome();
+  return home;
 }
 
 /** Closes the home, so that the next use opens it anew (after a reset, or when another process wrote it). */
@@ -30,13 +31,6 @@ export function nodeNamed(given?: string): string {
       hint: 'See which there are: `postern node list`',
     });
   return name;
-}
-
-/** The node that an argument means; makes a default node when there is none and none is named. */
-export async function nodeNamedOrNew(given?: string): Promise<string> {
-  if (given !== undefined || openHomeOnce().nodes.list().length > 0) return nodeNamed(given);
-  const { createBackgroundNode } = await import('./background.ts');
-  return createBackgroundNode({});
 }
 
 /** Asks a node. Throws what the node answered, or `unavailable` when it does not run. */

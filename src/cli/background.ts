@@ -7,7 +7,7 @@ import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newName, PosternError } from '../kernel/index.ts';
-import { callNode, closeHome, openHomeOnce } from './access.ts';
+import { callNode, closeHome, nodeNamed, openHomeOnce } from './access.ts';
 import { waiting } from './talk.ts';
 
 /** A node that does not answer by then has failed. */
@@ -74,6 +74,12 @@ export async function createBackgroundNode(settings: NodeSettings): Promise<stri
   return name;
 }
 
+/** The node that an argument means; makes a default node when there is none and none is named. */
+export async function nodeNamedOrNew(given?: string): Promise<string> {
+  if (given !== undefined || openHomeOnce().nodes.list().length > 0) return nodeNamed(given);
+  return createBackgroundNode({});
+}
+
 /** Starts a recorded node in the background and waits for it. */
 export async function startBackgroundNode(name: string): Promise<void> {
   const directory = openHomeOnce().nodeDirectory(name);
@@ -95,7 +101,10 @@ export async function startBackgroundNode(name: string): Promise<void> {
     hasEnded = true;
   });
   closeHome();
-  await waiting(`waiting for node ${name} to answer`, untilRunning(name, () => hasEnded, errorPath));
+  await waiting(
+    `waiting for node ${name} to answer`,
+    untilRunning(name, () => hasEnded, errorPath),
+  );
   child.removeAllListeners();
   child.unref();
 }

@@ -2,7 +2,7 @@
  * One shape for every command: usage, one sentence, options, examples, and a function that gives the result.
  * Parsing is commander's; this file types what it parsed and prints what the function gave.
  */
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { PosternError, parseDurationMs } from '../kernel/index.ts';
 import { type Result, render } from './output.ts';
 import { session } from './session.ts';
@@ -94,7 +94,7 @@ export function define(
     });
     if (result === undefined || session().isNested === true) return;
     const text = await render(result);
-    if (text !== undefined) process.stdout.write(`${text}\n`);
+    if (text !== undefined && text !== '') process.stdout.write(`${text}\n`);
   });
   return command;
 }

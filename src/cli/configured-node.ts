@@ -46,7 +46,10 @@ export async function createConfiguredNode(
   const ticket = source.ticket ?? config.ticket;
   if (ticket !== undefined && ticket !== '') {
     const identity = settings.identity === undefined ? [] : ['--identity', settings.identity];
-    await runCommand(['project', 'enroll', ticket, ...identity], () => import('./commands/project.ts'));
+    await runCommand(
+      ['project', 'enroll', ticket, ...identity],
+      () => import('./commands/project.ts'),
+    );
   }
   await createBackgroundNode({ ...settings, name });
   try {

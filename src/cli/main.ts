@@ -2,11 +2,12 @@
  * The program's first TypeScript: global flags, the version and the short map at once, everything else by loading
  * commander and the one file that defines the named family.
  */
-import { readFileSync, readSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fillMarkers, type SplitArguments, splitArguments } from './arguments.ts';
 import { EXIT_FAILURE, EXIT_USAGE, reportFailure } from './failure.ts';
 import { startSession } from './session.ts';
+import { programVersion } from './version.ts';
 
 const program = basename(process.env['POSTERN_PROGRAM'] ?? 'postern');
 
@@ -31,14 +32,6 @@ function readLine(): string {
   return Buffer.from(bytes).toString();
 }
 
-function version(): string {
-  const path = join(import.meta.dirname, '..', '..', 'package.json');
-  const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'));
-  return typeof parsed === 'object' && parsed !== null && 'version' in parsed
-    ? String(parsed.version)
-    : '0';
-}
-
 function split(): SplitArguments | number {
   const argv = process.argv.slice(2);
   try {
@@ -59,12 +52,12 @@ async function main(): Promise<number> {
     isStderrTerminal: process.stderr.isTTY === true,
   });
   if (given.globals.wantsVersion) {
-    process.stdout.write(`${program} ${version()}\n`);
+    process.stdout.write(`${program} ${programVersion()}\n`);
     return 0;
   }
   try {
     const { runProgram } = await import('./program.ts');
-    return await runProgram(fillMarkers(given.rest, readLine), version());
+    return await runProgram(fillMarkers(given.rest, readLine), programVersion());
   } catch (error) {
     return reportFailure(error);
   }

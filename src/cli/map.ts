@@ -22,6 +22,15 @@ export const unsupportedFamilies: ReadonlySet<string> = new Set([
   'manpages',
 ]);
 
+/** The words that begin a command, in the order in which the map names them. */
+export const commandWords: readonly string[] = [
+  ...['enroll', 'status', 'node', 'identity', 'vault', 'project', 'project-member', 'member'],
+  ...['space', 'relay', 'tcp-outlet', 'tcp-inlet', 'policy', 'credential', 'authority'],
+  ...['secure-channel', 'secure-channel-listener', 'message', 'worker', 'service'],
+  ...['tcp-connection', 'tcp-listener', 'server', 'token', 'audit', 'explain'],
+  ...['environment', 'completion', 'reset'],
+];
+
 /** The five jobs, each with the commands one meets first. */
 export function shortMap(program: string, version: string): string {
   return `${program} ${version}: private, end-to-end encrypted portals between your app and its database
@@ -39,9 +48,20 @@ export function shortMap(program: string, version: string): string {
             ${program} explain last              why the last request was denied
             ${program} audit list                who did what
 
-More: node, identity, vault, project, project-member, space, relay, tcp-outlet, tcp-inlet, policy, credential,
-authority, secure-channel, secure-channel-listener, message, worker, service, tcp-connection, tcp-listener,
-server, token, audit, explain, environment, completion, reset.
+More: ${wrap(commandWords)}.
 Help on any of them: ${program} COMMAND --help
 `;
+}
+
+const WRAP_COLUMNS = 110;
+function wrap(words: readonly string[]): string {
+  let line = '';
+  return words
+    .map((word, i) => {
+      const piece = i === words.length - 1 ? word : `${word}, `;
+      const isFull = line.length + piece.length > WRAP_COLUMNS;
+      line = isFull ? piece : line + piece;
+      return isFull ? `\n${piece}` : piece;
+    })
+    .join('');
 }

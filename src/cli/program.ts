@@ -43,11 +43,6 @@ Anywhere on the line:
   --compact-output        JSON on one line
   --no-color, --no-input  (NO_COLOR, NO_INPUT)`;
 
-/** Every word that begins a command. */
-export function commandWords(): string[] {
-  return FAMILIES.flatMap(([words]) => words);
-}
-
 /** Parses and runs; answers the exit code. */
 export async function runProgram(argv: readonly string[], version: string): Promise<number> {
   const word = argv.find((a) => !a.startsWith('-'));
@@ -63,9 +58,7 @@ export async function runProgram(argv: readonly string[], version: string): Prom
   }
   const found = FAMILIES.find(([words]) => words.includes(word));
   if (found === undefined) {
-    process.stderr.write(
-      `✘ "${word}" is not a command\n  see: ${session().program} --help\n`,
-    );
+    process.stderr.write(`✘ "${word}" is not a command\n  see: ${session().program} --help\n`);
     return EXIT_USAGE;
   }
   const program = new Command(session().program);

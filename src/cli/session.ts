@@ -10,7 +10,22 @@ export interface Session {
   readonly isNested?: boolean;
 }
 
-let current: Session | undefined;
+let current: Session = {
+  program: 'postern',
+  globals: {
+    isQuiet: false,
+    verbosity: 0,
+    hasColor: false,
+    mayAsk: false,
+    output: 'auto',
+    jq: undefined,
+    isCompact: false,
+    parseOnly: false,
+    wantsVersion: false,
+  },
+  isStdoutTerminal: false,
+  isStderrTerminal: false,
+};
 
 /** Sets the session; main calls it once, before any command. */
 export function startSession(session: Session): void {
@@ -19,20 +34,5 @@ export function startSession(session: Session): void {
 
 /** The session of this run. */
 export function session(): Session {
-  return (current ??= {
-    program: 'postern',
-    globals: {
-      isQuiet: false,
-      verbosity: 0,
-      hasColor: false,
-      mayAsk: false,
-      output: 'auto',
-      jq: undefined,
-      isCompact: false,
-      parseOnly: false,
-      wantsVersion: false,
-    },
-    isStdoutTerminal: false,
-    isStderrTerminal: false,
-  });
+  return current;
 }

@@ -183,7 +183,7 @@ export class ControlSession extends EventEmitter<ControlEvents> {
         return;
       default: {
         const never: never = push;
-        return never;
+        throw new PosternError('internal', `Unknown push ${never}`);
       }
     }
   }
@@ -237,6 +237,11 @@ export class ControlSession extends EventEmitter<ControlEvents> {
       });
       socket.write(Buffer.concat([PREAMBLE_HEAD, Buffer.from(token, 'hex')]));
     });
+  }
+
+  /** Connects anew, with the credential that is current now. */
+  reconnect(): void {
+    this.#link?.close();
   }
 
   close(): void {

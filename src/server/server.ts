@@ -320,6 +320,7 @@ export async function runServer(
       nowMs: Date.now(),
       validityMs: SERVER_CERTIFICATE_MS,
     });
+    // Typed as any other instance: the routes use nothing that HTTP/1.1 and HTTP/2 do not share, connectionOf apart.
     const nodes = Fastify({
       ...options,
       http2: true,
@@ -334,7 +335,7 @@ export async function runServer(
         rejectUnauthorized: false,
         handshakeTimeout: 5_000,
       },
-    });
+    }) as unknown as FastifyInstance;
     const port = new NodePort({
       onTls: (socket) => nodes.server.emit('connection', socket),
       onToken: (token, socket) => relay.present(token, socket),
@@ -362,19 +363,16 @@ export async function runServer(
       return { kind: 'machine', ...machineOf(known.der, known.san, parts) };
     };
     nodes.addHook('onRequest', async (request) => {
-      const { tls } = connectionOf(request);
-      if (
-        !request.url.startsWith('/control/v1/enroll') &&
-        !request.url.startsWith('/control/v1/credential')
-      )
-        await callerOf(request);
-      const raw = [...strangers].find(
-        (s) => s.remotePort === tls.remotePort && s.remoteAddress === tls.remoteAddress,
-      );
-      if (raw !== undefined) {
-        strangers.delete(raw);
-        port.promote(raw);
-      }
+      if (/^\/control\/v1\/(enroll|credential)$/.test(request.url)) return;
+      const { tls, key } = connectionOf(request);
+      const isKnown = certificates.has(key);
+      await callerOf(request);
+      if (isKnown) return;
+      for (const raw of strangers)
+        if (raw.remotePort === tls.remotePort && raw.remoteAddress === tls.remoteAddress) {
+          strangers.delete(raw);
+          port.promote(raw);
+        }
     });
     const strangers = new Set<Socket>();
     nodes.server.on('connection', (socket: Socket) => {

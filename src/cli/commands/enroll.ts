@@ -120,7 +120,9 @@ async function showStatus(): Promise<Result> {
       const held = home.credentials.list().find((c) => c.identifier === i.identifier);
       return `identity ${i.name} ${shorten(i.identifier)}${member === undefined ? '' : `, ${member.role}`}${held === undefined ? '' : `, credential ends ${relativeTime(held.notAfterMs, Date.now())}`}`;
     }),
-    ...nodes.map((n) => `${status(n.isUp ? 'running' : 'stopped')} node ${n.name}, identity ${n.identity}`),
+    ...nodes.map(
+      (n) => `${status(n.isUp ? 'running' : 'stopped')} node ${n.name}, identity ${n.identity}`,
+    ),
   ];
   return {
     plain: lines.join('\n'),
@@ -128,7 +130,9 @@ async function showStatus(): Promise<Result> {
       ockam_version: null,
       orchestrator_version: server?.version ?? null,
       server: server === undefined ? null : { status: server.isUp ? 'up' : 'down' },
-      spaces: [...new Map(projects.map((p) => [p.spaceId, { id: p.spaceId, name: p.spaceName }])).values()],
+      spaces: [
+        ...new Map(projects.map((p) => [p.spaceId, { id: p.spaceId, name: p.spaceName }])).values(),
+      ],
       projects: projects.map(projectJson),
       identities: identities.map((i) => ({
         name: i.name,
@@ -136,7 +140,13 @@ async function showStatus(): Promise<Result> {
         is_default: home.identities.isDefault(i.name),
         enrolled: enrolments.some((e) => e.identifier === i.identifier),
       })),
-      nodes: nodes.map((n) => compact({ name: n.name, status: n.isUp ? 'running' : 'stopped', pid: n.isUp ? n.pid : undefined })),
+      nodes: nodes.map((n) =>
+        compact({
+          name: n.name,
+          status: n.isUp ? 'running' : 'stopped',
+          pid: n.isUp ? n.pid : undefined,
+        }),
+      ),
     },
   };
 }
@@ -175,7 +185,8 @@ function forgetHome(): void {
     closeHome();
   } catch (error) {
     // The reset closed the database already; a second close says so and harms nothing.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_INVALID_STATE')) throw error;
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_INVALID_STATE'))
+      throw error;
   }
 }
 

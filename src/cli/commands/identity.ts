@@ -89,9 +89,7 @@ export function register(program: Command): void {
       const home = openHomeOnce();
       const all = home.identities.list();
       if (all.length === 0 && args[0] === undefined) return { plain: '[]', json: [] };
-      const names = flags.has('all')
-        ? all.map((r) => r.name)
-        : [args[0] ?? home.identity().name];
+      const names = flags.has('all') ? all.map((r) => r.name) : [args[0] ?? home.identity().name];
       for (const name of names) {
         if (!all.some((r) => r.name === name))
           throw new PosternError('not_found', `The identity ${name} was not found`);

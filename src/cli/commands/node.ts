@@ -80,15 +80,20 @@ export function register(program: Command): void {
     },
   });
 
-  define(node, 'stop [name]', 'Stop a node; its inlets, outlets and relays come back when it starts', {
-    options: [['-f, --force', 'end its process at once']],
-    run: async ({ args, flags }) => {
-      const name = nodeNamed(args[0]);
-      await stopNode(name, flags.has('force'));
-      const said = `Node ${name} was stopped`;
-      return { plain: said, machine: said, json: { name, status: 'stopped' } };
+  define(
+    node,
+    'stop [name]',
+    'Stop a node; its inlets, outlets and relays come back when it starts',
+    {
+      options: [['-f, --force', 'end its process at once']],
+      run: async ({ args, flags }) => {
+        const name = nodeNamed(args[0]);
+        await stopNode(name, flags.has('force'));
+        const said = `Node ${name} was stopped`;
+        return { plain: said, machine: said, json: { name, status: 'stopped' } };
+      },
     },
-  });
+  );
 
   define(node, 'delete [name]', 'Stop a node and forget all that ran on it', {
     options: [
@@ -127,7 +132,8 @@ async function create(given: string | undefined, flags: Flags): Promise<Result |
   const inline = flags.text('configuration') ?? flags.text('nodeConfig');
   const isName = given === undefined || /^[\w-]+$/.test(given);
   const config =
-    inline ?? (isName ? (ticket === undefined || ticket === '' ? undefined : '{}') : await readConfig(given));
+    inline ??
+    (isName ? (ticket === undefined || ticket === '' ? undefined : '{}') : await readConfig(given));
   const settings = settingsOf(isName ? given : undefined, flags);
   if (config !== undefined) {
     const { createConfiguredNode } = await import('../configured-node.ts');
@@ -171,7 +177,10 @@ const FETCH_TIMEOUT_MS = 15_000;
 async function readConfig(where: string): Promise<string> {
   const isFile = statSync(where, { throwIfNoEntry: false })?.isFile() === true;
   if (isFile) return readFileSync(where, 'utf8');
-  const isUrl = /^https?:\/\//.test(where) || /^[\w.-]+\.[a-z]{2,}(:\d+)?\//i.test(where) || /^(localhost|[\d.]+):\d+\//.test(where);
+  const isUrl =
+    /^https?:\/\//.test(where) ||
+    /^[\w.-]+\.[a-z]{2,}(:\d+)?\//i.test(where) ||
+    /^(localhost|[\d.]+):\d+\//.test(where);
   if (!isUrl || where.startsWith('.')) {
     await checkNodeName(where);
     return '{}';
@@ -282,7 +291,10 @@ async function deleteNodes(given: string | undefined, flags: Flags): Promise<Res
     if (!(await confirm(`Delete ${rows.length} nodes?`, flags.has('yes')))) return undefined;
     for (const { name } of rows) await deleteNode(name);
     done(`${rows.length} nodes deleted`);
-    return { machine: rows.map((r) => r.name).join('\n'), json: rows.map(({ name }) => ({ name })) };
+    return {
+      machine: rows.map((r) => r.name).join('\n'),
+      json: rows.map(({ name }) => ({ name })),
+    };
   }
   const name = nodeNamed(given);
   if (!(await confirm(`Delete the node ${name} and all that runs on it?`, flags.has('yes'))))

@@ -1,7 +1,8 @@
 /** `policy`: who may use a node's outlets, inlets and relays. */
 import type { Command } from 'commander';
 import { PosternError } from '../../kernel/index.ts';
-import { callNode, nodeNamed, nodeNamedOrNew, segment } from '../access.ts';
+import { callNode, nodeNamed, segment } from '../access.ts';
+import { nodeNamedOrNew } from '../background.ts';
 import { define, family } from '../command.ts';
 import { compact, list, text } from '../json.ts';
 import { type Result, table } from '../output.ts';
@@ -110,7 +111,10 @@ function resourceOf(
     throw new PosternError('invalid', 'Give --resource or --resource-type, not both');
   if (type !== undefined) return { resource_type: type };
   if (resource === undefined)
-    throw new PosternError('invalid', 'Say what it protects: --resource NAME or --resource-type TYPE');
+    throw new PosternError(
+      'invalid',
+      'Say what it protects: --resource NAME or --resource-type TYPE',
+    );
   if (!TYPES.has(resource)) return { resource };
   warn(`--resource ${resource} names a type; write --resource-type ${resource}`);
   return { resource_type: resource };

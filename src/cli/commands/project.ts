@@ -1,7 +1,7 @@
 /** `project`: tickets, joining, and what projects there are. */
 import { readFileSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
-import { parseDurationMs, PosternError } from '../../kernel/index.ts';
+import { PosternError, parseDurationMs } from '../../kernel/index.ts';
 import { isIdentifier, parseTicket } from '../../trust/light.ts';
 import { openHomeOnce } from '../access.ts';
 import { define, type Flags, family } from '../command.ts';
@@ -9,9 +9,7 @@ import { compact, field, text } from '../json.ts';
 import {
   asMember,
   asOperator,
-  keepGrant,
-  listOf,
-  memberIdentity,
+  type keepGrant,
   nameOf,
   parseAttributes,
   projectJson,
@@ -47,17 +45,22 @@ export function register(program: Command): void {
     run: ({ flags }) => ticket(flags),
   });
 
-  define(project, 'enroll [ticket]', 'Join a project with a ticket: its text, its file or its URL', {
-    options: [
-      ['--identity <name>', 'the identity that joins'],
-      ['--timeout <duration>', 'how long to try'],
-      ['--okta', '', 'hidden'],
-      ...trustOptions,
-      ...retryOptions,
-    ],
-    examples: ['project enroll db.ticket --identity db'],
-    run: ({ args, flags }) => enroll(args[0], flags),
-  });
+  define(
+    project,
+    'enroll [ticket]',
+    'Join a project with a ticket: its text, its file or its URL',
+    {
+      options: [
+        ['--identity <name>', 'the identity that joins'],
+        ['--timeout <duration>', 'how long to try'],
+        ['--okta', '', 'hidden'],
+        ...trustOptions,
+        ...retryOptions,
+      ],
+      examples: ['project enroll db.ticket --identity db'],
+      run: ({ args, flags }) => enroll(args[0], flags),
+    },
+  );
 
   const show = ({ args }: { args: readonly string[] }): Result => {
     const record = projectNamed(args[0]);
@@ -114,9 +117,7 @@ export function register(program: Command): void {
       const [space, name = ''] = args;
       const question = `Delete the project ${name}? Every member loses access and live portals are cut`;
       if (!(await confirm(question, flags.has('yes')))) return undefined;
-      await asOperator((c) =>
-        c.request('DELETE', `/api/v1/projects/${encodeURIComponent(name)}`),
-      );
+      await asOperator((c) => c.request('DELETE', `/api/v1/projects/${encodeURIComponent(name)}`));
       const { projects } = openHomeOnce();
       if (projects.find(name) !== undefined) projects.delete(name);
       done(`Project ${name} deleted from space ${space}`);
@@ -144,11 +145,7 @@ async function ticket(flags: Flags): Promise<Result> {
   const count = flags.text('usageCount') ?? '1';
   if (!/^\d{1,6}$/.test(count) || Number(count) < 1)
     throw new PosternError('invalid', `--usage-count "${count}" is not a number from 1 up`);
-  const attributes = parseAttributes(
-    flags.list('attribute'),
-    flags.text('relay'),
-    flags.has('enroller'),
-  );
+  const attributes = parseAttributes(flags.list('attribute'), undefined, false);
   if (flags.has('tls')) attributes['ockam-tls-certificate'] = 'true';
   const expiresIn = flags.text('expiresIn') ?? TICKET_TTL;
   const answer = await asMember(
@@ -156,6 +153,8 @@ async function ticket(flags: Flags): Promise<Result> {
     (client, project) =>
       client.request('POST', `/api/v1/projects/${project.id}/tickets`, {
         attributes,
+        ...(flags.text('relay') === undefined ? {} : { relay: flags.text('relay') }),
+        enroller: flags.has('enroller'),
         expires_in_ms: parseDurationMs(expiresIn),
         usage_count: Number(count),
       }),

@@ -1,7 +1,8 @@
 /** `relay`: the meeting points through which inlets reach this machine's outlets. */
 import type { Command } from 'commander';
 import { PosternError } from '../../kernel/index.ts';
-import { callNode, nodeNamed, nodeNamedOrNew, segment } from '../access.ts';
+import { callNode, nodeNamed, segment } from '../access.ts';
+import { nodeNamedOrNew } from '../background.ts';
 import { define, family } from '../command.ts';
 import { compact, list, text } from '../json.ts';
 import { status, table } from '../output.ts';

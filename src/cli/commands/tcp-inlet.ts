@@ -1,8 +1,9 @@
 /** `tcp-inlet`: a local port behind which a far service is. */
 import type { Command } from 'commander';
-import { newName, parseDurationMs, PosternError } from '../../kernel/index.ts';
+import { newName, PosternError, parseDurationMs } from '../../kernel/index.ts';
 import { parseAddress } from '../../trust/light.ts';
-import { callNode, nodeNamed, nodeNamedOrNew, segment } from '../access.ts';
+import { callNode, nodeNamed, segment } from '../access.ts';
+import { nodeNamedOrNew } from '../background.ts';
 import { define, type Flags, family } from '../command.ts';
 import { compact, list, text } from '../json.ts';
 import { type Result, status, table } from '../output.ts';
@@ -37,7 +38,10 @@ export function register(program: Command): void {
       ['--ebpf', '', 'hidden'],
       ...retryOptions,
     ],
-    examples: ['tcp-inlet create --from 5433', 'tcp-inlet create --from 0.0.0.0:3000 --via monitoring-api'],
+    examples: [
+      'tcp-inlet create --from 5433',
+      'tcp-inlet create --from 0.0.0.0:3000 --via monitoring-api',
+    ],
     run: ({ flags }) => create(flags),
   });
 
@@ -66,7 +70,11 @@ export function register(program: Command): void {
     options: [['--at <node>', 'the node']],
     run: async ({ args, flags }) => {
       const node = nodeNamed(flags.text('at'));
-      const answer = await callNode(node, 'GET', `/v1/inlets/${segment(await aliasOf(node, args[0]))}`);
+      const answer = await callNode(
+        node,
+        'GET',
+        `/v1/inlets/${segment(await aliasOf(node, args[0]))}`,
+      );
       const why = text(answer, 'last_failure');
       return {
         plain: `${status(text(answer, 'status'))} inlet ${text(answer, 'alias')} on ${text(answer, 'bind_addr')} → ${text(answer, 'outlet_addr') || text(answer, 'outlet_route')}${why === '' ? '' : `\n  ${why}`}`,
@@ -93,7 +101,11 @@ export function register(program: Command): void {
       if (!(await confirm(question, flags.has('yes')))) return undefined;
       for (const name of names) await callNode(node, 'DELETE', `/v1/inlets/${segment(name)}`);
       done(`Inlet ${names.join(', ')} deleted`);
-      return { json: flags.has('all') ? names.map((alias) => ({ alias, node })) : { alias: names[0] ?? '', node } };
+      return {
+        json: flags.has('all')
+          ? names.map((alias) => ({ alias, node }))
+          : { alias: names[0] ?? '', node },
+      };
     },
   });
 }
@@ -106,7 +118,9 @@ async function aliasOf(node: string, given: string | undefined): Promise<string>
   if (only === undefined || another !== undefined)
     throw new PosternError(
       only === undefined ? 'not_found' : 'invalid',
-      only === undefined ? `An inlet was not found at node ${node}` : 'There are several inlets: name one',
+      only === undefined
+        ? `An inlet was not found at node ${node}`
+        : 'There are several inlets: name one',
     );
   return only;
 }
@@ -117,7 +131,7 @@ async function create(flags: Flags): Promise<Result> {
   if (flags.has('udp')) warn('--udp is ignored: portals here travel over TCP');
   const from = flags.text('from');
   const via = flags.text('via');
-  if (via !== undefined && via.includes('/'))
+  if (via?.includes('/'))
     throw new PosternError('invalid', `--via takes the name of a relay, and "${via}" is a route`, {
       hint: 'Give the whole route with --to and leave --via out',
     });

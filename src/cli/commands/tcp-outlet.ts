@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { newName, PosternError } from '../../kernel/index.ts';
 import { parseAddress } from '../../trust/light.ts';
-import { callNode, nodeNamed, nodeNamedOrNew, segment } from '../access.ts';
+import { callNode, nodeNamed, segment } from '../access.ts';
+import { nodeNamedOrNew } from '../background.ts';
 import { define, family } from '../command.ts';
 import { compact, list, text } from '../json.ts';
 import { type Result, table } from '../output.ts';
@@ -23,7 +24,10 @@ export function register(program: Command): void {
       ['--tls', 'connect to the service with TLS'],
       ['--ebpf', '', 'hidden'],
     ],
-    examples: ['tcp-outlet create --to 5432', 'tcp-outlet create --to db.internal:5432 --allow component.web'],
+    examples: [
+      'tcp-outlet create --to 5432',
+      'tcp-outlet create --to db.internal:5432 --allow component.web',
+    ],
     run: async ({ flags }) => {
       const { host, port } = parseAddress(flags.required('to'));
       const to = `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -89,7 +93,11 @@ export function register(program: Command): void {
       if (!(await confirm(question, flags.has('yes')))) return undefined;
       for (const name of names) await callNode(node, 'DELETE', `/v1/outlets/${segment(name)}`);
       done(`Outlet ${names.join(', ')} deleted`);
-      return { json: flags.has('all') ? names.map((alias) => ({ alias, node })) : { alias: names[0] ?? '', node } };
+      return {
+        json: flags.has('all')
+          ? names.map((alias) => ({ alias, node }))
+          : { alias: names[0] ?? '', node },
+      };
     },
   });
 }

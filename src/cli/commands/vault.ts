@@ -45,7 +45,10 @@ export function register(program: Command): void {
     run: ({ args }) => {
       const home = openHomeOnce();
       const record = home.vault(args[0]);
-      return { plain: `Vault ${record.name}: ${record.path ?? "in the home's database"}`, json: toJson(home, record) };
+      return {
+        plain: `Vault ${record.name}: ${record.path ?? "in the home's database"}`,
+        json: toJson(home, record),
+      };
     },
   });
 
@@ -56,7 +59,11 @@ export function register(program: Command): void {
       return {
         plain: table(
           ['NAME', 'KEPT IN', ''],
-          rows.map((v) => [v.name, v.path ?? "the home's database", home.vaults.isDefault(v.name) ? 'default' : '']),
+          rows.map((v) => [
+            v.name,
+            v.path ?? "the home's database",
+            home.vaults.isDefault(v.name) ? 'default' : '',
+          ]),
           'No vaults yet. The first one is made when it is needed.',
         ),
         json: rows.map((v) => toJson(home, v)),

@@ -1,0 +1,201 @@
+/** `server`: the control plane on this machine, in the background by default. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { managementOverSocket } from '../../control/index.ts';
+import { PosternError } from '../../kernel/index.ts';
+import { define, type Flags, family } from '../command.ts';
+import { field, list, text } from '../json.ts';
+import { adminSocket, serverHome } from '../membership.ts';
+import { type Result, relativeTime, status } from '../output.ts';
+import { done, next, waiting } from '../talk.ts';
+
+/** A server that does not answer by then has failed; the first start makes keys and tables. */
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 15_000;
+const POLL_MS = 40;
+const LOG_TAIL_LINES = 3;
+
+/** Adds the family. */
+export function register(program: Command): void {
+  const server = family(program, 'server', 'The server: authority and relay');
+
+  define(server, 'start', 'Start the server', {
+    options: [
+      ['-f, --foreground', 'stay in the foreground, logs to standard output'],
+      ['--config <file>', 'its configuration'],
+      ['--database <url>', 'postgres://…; the embedded SQLite file without it'],
+    ],
+    examples: [
+      'server start',
+      'server start --foreground --database postgres://postern@db/postern',
+    ],
+    run: ({ flags }) => (flags.has('foreground') ? runHere(flags) : start(flags)),
+  });
+
+  define(server, 'stop', 'Stop the server; portals that run keep running', { run: stop });
+
+  define(server, 'status', 'Does the server run, and where', {
+    run: async () => {
+      const answer = await ask('GET', '/api/v1/status');
+      const addresses = list(field(answer, 'node_addresses')).map(String).join(', ');
+      const since = Date.parse(text(answer, 'started_at'));
+      return {
+        plain: [
+          `${status('running')} server ${text(answer, 'version')}, since ${relativeTime(since, Date.now())}`,
+          `  nodes   ${addresses}`,
+          `  relays  ${text(answer, 'relays')} held, ${text(answer, 'spliced_channels')} channels through them`,
+          `  home    ${serverHome()}`,
+        ].join('\n'),
+        json: { status: 'running', ...(typeof answer === 'object' ? answer : {}) },
+      };
+    },
+  });
+
+  define(server, 'logs', "Print the path of the server's log", {
+    run: () => ({ machine: logPath(), json: { path: logPath() } }),
+  });
+
+  const config = server
+    .command('config')
+    .description("The server's configuration")
+    .helpCommand(false);
+  define(config, 'check', 'Check the configuration without starting', {
+    options: [['--config <file>', 'the file; the one in the server home without it']],
+    run: async ({ flags }) => {
+      const { loadServerConfig } = await import('../../server/index.ts');
+      const loaded = loadServerConfig(fileOf(flags));
+      const said = `The configuration is valid: nodes at ${loaded.nodes.host}:${loaded.nodes.port}, API at ${loaded.public.host}:${loaded.public.port}`;
+      return { plain: said, json: { valid: true } };
+    },
+  });
+
+  define(
+    server,
+    'admin-ticket',
+    'Print a one-time ticket with which another machine enrols as administrator',
+    {
+      run: async () => {
+        const answer = await ask('POST', '/api/v1/admin-tickets');
+        next('postern enroll --ticket TICKET   (on the other machine)');
+        return { machine: text(answer, 'ticket') };
+      },
+    },
+  );
+}
+
+const logPath = (): string => join(serverHome(), 'server.log');
+
+const fileOf = (flags: Flags): { file?: string; database?: string } => ({
+  ...(flags.text('config') === undefined ? {} : { file: flags.required('config') }),
+  ...(flags.text('database') === undefined ? {} : { database: flags.required('database') }),
+});
+
+function ask(method: string, path: string, body?: unknown): Promise<unknown> {
+  return managementOverSocket(adminSocket()).request(method, path, body);
+}
+
+async function isUp(): Promise<boolean> {
+  try {
+    await ask('GET', '/api/v1/status');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function start(flags: Flags): Promise<Result> {
+  if (await isUp()) {
+    done('The server already runs');
+    return startedResult();
+  }
+  mkdirSync(serverHome(), { recursive: true, mode: 0o700 });
+  const log = openSync(logPath(), 'a', 0o600);
+  const options = (['config', 'database'] as const).flatMap((name) => {
+    const value = flags.text(name);
+    return value === undefined ? [] : [`--${name}`, value];
+  });
+  const child = spawn(
+    process.execPath,
+    [process.argv[1] ?? '', 'server', 'start', '--foreground', ...options],
+    { detached: true, stdio: ['ignore', log, log] },
+  );
+  let hasEnded = false;
+  child.once('exit', () => {
+    hasEnded = true;
+  });
+  child.once('error', () => {
+    hasEnded = true;
+  });
+  await waiting(
+    'waiting for the server to answer',
+    untilUp(() => hasEnded),
+  );
+  child.removeAllListeners();
+  child.unref();
+  const result = await startedResult();
+  done(`Server runs; nodes reach it at ${result.machine ?? ''}`);
+  next('postern enroll');
+  return result;
+}
+
+async function startedResult(): Promise<Result> {
+  const answer = await ask('GET', '/api/v1/status');
+  const [address = ''] = list(field(answer, 'node_addresses')).map(String);
+  return {
+    machine: address,
+    plain: '',
+    json: { status: 'running', ...(typeof answer === 'object' ? answer : {}) },
+  };
+}
+
+async function untilUp(hasEnded: () => boolean): Promise<void> {
+  const deadlineMs = Date.now() + START_TIMEOUT_MS;
+  while (Date.now() < deadlineMs) {
+    if (await isUp()) return;
+    if (hasEnded()) break;
+    await sleep(POLL_MS);
+  }
+  const tail = readFileSync(logPath(), 'utf8').trim().split('\n').slice(-LOG_TAIL_LINES).join(' ');
+  throw new PosternError('unavailable', `The server did not start: ${tail.slice(0, 500)}`, {
+    hint: logPath(),
+  });
+}
+
+async function runHere(flags: Flags): Promise<undefined> {
+  const [{ loadServerConfig, runServer }, { pino }, { programVersion }] = await Promise.all([
+    import('../../server/index.ts'),
+    import('pino'),
+    import('../version.ts'),
+  ]);
+  const config = loadServerConfig(fileOf(flags));
+  const logger = pino({ level: config.logLevel });
+  const running = await runServer(config, { version: programVersion(), logger });
+  logger.info({ nodes: running.nodes, public: running.public }, 'the server runs');
+  await new Promise<void>((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+  });
+  await running.close();
+  process.exit(0);
+}
+
+async function stop(): Promise<Result> {
+  const { readServerState } = await import('../../server/index.ts');
+  const state = readServerState(serverHome());
+  if (state === undefined || !(await isUp()))
+    throw new PosternError('not_found', 'No server of this machine runs', {
+      hint: 'Start one: `postern server start`',
+    });
+  process.kill(state.pid, 'SIGTERM');
+  const deadlineMs = Date.now() + STOP_TIMEOUT_MS;
+  while (await isUp()) {
+    if (Date.now() > deadlineMs)
+      throw new PosternError('unavailable', `The server (pid ${state.pid}) has not stopped yet`);
+    await sleep(POLL_MS);
+  }
+  const said = 'The server was stopped';
+  return { plain: said, machine: said, json: { status: 'stopped' } };
+}

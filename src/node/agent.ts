@@ -1,0 +1,841 @@
+/**
+ * A node as it runs: its identity and credential, its session to the server, its channels, and the portals on them.
+ * Everything it is told to do is in the home before it is answered, so that a restart restores all of it.
+ * INVARIANT: a channel's peer is asked about at every stream, on both sides; a change of policy, a revocation or a new
+ * credential acts on what is already running.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import {
+  acceptChannel,
+  type Channel,
+  type ChannelHandlers,
+  ChannelPool,
+  type ChannelTrust,
+  connectChannel,
+  KEY_EXCHANGE_GROUP,
+  type LocalCredential,
+} from '../channel/index.ts';
+import {
+  ControlSession,
+  dialTcp,
+  type GrantedCredential,
+  type Link,
+  type RevocationFacts,
+  renewCredential,
+} from '../control/index.ts';
+import type {
+  Home,
+  IdentityRecord,
+  InletRecord,
+  NodeRecord,
+  OutletRecord,
+  ProjectRecord,
+  RelayRecord,
+} from '../home/index.ts';
+import { type Logger, newName, PosternError, toPosternError } from '../kernel/index.ts';
+import { Inlet, OutletRegistry } from '../portal/index.ts';
+import {
+  exportPrivateKey,
+  generateLeafKey,
+  type IdentityKeys,
+  type Peer,
+  parseAddress,
+  selfIssue,
+} from '../trust/index.ts';
+import { type Denial, PolicyBook } from './policies.ts';
+import { type Place, placesOf, printPlace } from './target.ts';
+
+const RETRY_FIRST_MS = 200;
+const RETRY_MAX_MS = 2_000;
+const DIRECT_TIMEOUT_MS = 1_000;
+const RENEW_RETRY_MS = 10_000;
+/** Handshakes of unknown diallers at the node's own listener at once. */
+const HANDSHAKES_MAX = 256;
+const REPORTS_MAX = 100;
+const REPORT_INTERVAL_MS = 250;
+const TIMER_MS_MAX = 2 ** 31 - 1;
+const DRAIN_MS = 3_000;
+
+interface InletState {
+  readonly record: InletRecord;
+  readonly places: readonly Place[];
+  readonly inlet: Inlet;
+  bound: string;
+  active: Place | undefined;
+  lastFailure: PosternError | undefined;
+  retry: NodeJS.Timeout | undefined;
+  retryMs: number;
+  isStopped: boolean;
+}
+interface RelayState {
+  readonly record: RelayRecord;
+  isUp: boolean;
+  /** Another node took the name; this one does not fight for it. */
+  isDisplaced: boolean;
+  lastFailure: string | undefined;
+}
+
+export class NodeAgent {
+  readonly home: Home;
+  readonly record: NodeRecord;
+  readonly identity: IdentityRecord;
+  readonly project: ProjectRecord | undefined;
+  readonly policies: PolicyBook;
+  readonly outlets: OutletRegistry;
+  readonly logger: Logger;
+  readonly startedAtMs: number = Date.now();
+  readonly #keys: IdentityKeys;
+  #local: LocalCredential | undefined;
+  #notAfterMs = Number.POSITIVE_INFINITY;
+  #notBeforeMs = 0;
+  #renewal: NodeJS.Timeout | undefined;
+  #isRenewing = false;
+  #control: ControlSession | undefined;
+  readonly #revoked = new Map<string, number | null>();
+  readonly #accepted = new Set<Channel>();
+  readonly #pools = new Map<string, ChannelPool>();
+  readonly #inlets = new Map<string, InletState>();
+  readonly #relays = new Map<string, RelayState>();
+  readonly #listeners = new Map<string, { server: Server; address: string }>();
+  readonly #reports: Denial[] = [];
+  #reporting: NodeJS.Timeout | undefined;
+  #handshakes = 0;
+  #isClosing = false;
+
+  constructor(o: { home: Home; name: string; logger: Logger }) {
+    this.home = o.home;
+    this.logger = o.logger;
+    this.record = o.home.nodes.get(o.name);
+    this.identity = o.home.identity(this.record.identityName);
+    this.#keys = o.home.identityKeys(this.identity);
+    this.project = this.#findProject();
+    this.policies = new PolicyBook({
+      records: o.home.policies(o.name),
+      hasAuthority: this.project !== undefined,
+      node: o.name,
+      onDenial: (denial) => this.#onDenial(denial),
+    });
+    this.outlets = new OutletRegistry((service, peer) =>
+      this.policies.check('outlet', service, peer),
+    );
+  }
+
+  get name(): string {
+    return this.record.name;
+  }
+  get control(): ControlSession | undefined {
+    return this.#control;
+  }
+  get peer(): { notAfterMs: number } {
+    return { notAfterMs: this.#notAfterMs };
+  }
+
+  /** The project of the node: the one it was created with, else the default one that its identity is enrolled in. */
+  #findProject(): ProjectRecord | undefined {
+    const isEnrolled = (p: ProjectRecord): boolean =>
+      this.home.enrolments.find(`${this.identity.identifier}@${p.id}`) !== undefined;
+    if (this.record.projectName !== undefined)
+      return this.home.projects.get(this.record.projectName);
+    const fallback = this.home.projects.default;
+    return fallback !== undefined && isEnrolled(fallback)
+      ? fallback
+      : this.home.projects.list().find(isEnrolled);
+  }
+
+  readonly #trust: ChannelTrust = {
+    local: () => {
+      if (this.#local === undefined)
+        throw new PosternError('unavailable', 'This node has no credential yet');
+      return this.#local;
+    },
+    isRevoked: (identifier, generation) => {
+      const least = this.#revoked.get(identifier);
+      return least === null || (least !== undefined && generation < least);
+    },
+    nowMs: () => Date.now(),
+    authorizePeer: (peer) => {
+      if (this.project === undefined || peer.hasCredential || this.#isPinned(peer.identifier))
+        return;
+      throw new PosternError(
+        'denied',
+        `${peer.identifier} holds no credential of project ${this.project.name}`,
+      );
+    },
+  };
+
+  #isPinned(identifier: string): boolean {
+    for (const state of this.#inlets.values())
+      if (state.record.authorized === identifier) return true;
+    return this.home
+      .notes('secure-channel-listener', this.name)
+      .list()
+      .some(
+        (l) => Array.isArray(l.data['authorized']) && l.data['authorized'].includes(identifier),
+      );
+  }
+
+  readonly #handlers: ChannelHandlers = {
+    onConnect: (stream, service, channel) => this.outlets.connect(stream, service, channel),
+    onProbe: (service, channel) => {
+      if (!this.isService(service)) this.outlets.probe(service, channel.peer);
+    },
+    onMessage: async (service, body) => this.answer(service, body),
+  };
+
+  /** The message services that every node has. */
+  isService(service: string): boolean {
+    return service === 'echo' || service === 'uppercase';
+  }
+  answer(service: string, body: Buffer): Buffer {
+    if (service === 'echo') return body;
+    if (service === 'uppercase') return Buffer.from(body.toString('utf8').toUpperCase());
+    throw new PosternError(
+      'not_found',
+      `There is no service "${service.slice(0, 100)}" at node ${this.name}`,
+    );
+  }
+
+  #onDenial(denial: Denial): void {
+    this.logger.warn(
+      {
+        decision: denial.id,
+        side: denial.side,
+        resource: denial.resource,
+        peer: denial.peer,
+        rule: denial.rule,
+        why: denial.why,
+      },
+      'denied',
+    );
+    try {
+      this.home.recordDecision({
+        name: denial.id,
+        atMs: denial.atMs,
+        isAllowed: false,
+        side: denial.side,
+        node: this.name,
+        resource: denial.resource,
+        peer: denial.peer,
+        rule: denial.rule,
+        why: denial.why,
+      });
+    } catch (reason) {
+      this.logger.error({ err: reason }, 'a decision could not be kept in the home');
+    }
+    if (this.#control === undefined || this.#reports.length >= REPORTS_MAX) return;
+    this.#reports.push(denial);
+    this.#reporting ??= setTimeout(() => this.#report(), REPORT_INTERVAL_MS);
+  }
+
+  #report(): void {
+    this.#reporting = undefined;
+    const list = this.#reports.splice(0);
+    this.#control
+      ?.report(
+        list.map((d) => ({
+          id: d.id,
+          at_ms: d.atMs,
+          action: `tcp-${d.side}:use`,
+          resource: d.resource,
+          peer: d.peer,
+          rule: d.rule,
+          why: d.why,
+          count: d.count,
+        })),
+      )
+      .catch((reason: unknown) =>
+        this.logger.warn({ err: reason }, 'denials could not be reported to the server'),
+      );
+  }
+
+  /** Starts everything that the home knows of this node. */
+  async start(): Promise<void> {
+    await this.#loadCredential();
+    const listener = await this.listen(this.record.tcpListenerAddress);
+    this.home.nodes.put({
+      ...this.record,
+      boundAddress: listener,
+      pid: process.pid,
+      startedAtMs: this.startedAtMs,
+    });
+    for (const outlet of this.home.outlets(this.name).list()) this.#addOutlet(outlet);
+    for (const relay of this.home.relays(this.name).list())
+      this.#relays.set(relay.name, {
+        record: relay,
+        isUp: false,
+        isDisplaced: false,
+        lastFailure: undefined,
+      });
+    if (this.project !== undefined) this.#startControl(this.project);
+    for (const inlet of this.home.inlets(this.name).list()) {
+      await this.#addInlet(inlet).catch((reason: unknown) =>
+        this.logger.error({ err: reason, inlet: inlet.name }, 'an inlet could not be restored'),
+      );
+    }
+    this.logger.info(
+      {
+        node: this.name,
+        identifier: this.identity.identifier,
+        listener,
+        project: this.project?.name ?? null,
+      },
+      'the node is ready',
+    );
+  }
+
+  async #loadCredential(): Promise<void> {
+    const project = this.project;
+    if (project === undefined) {
+      const leaf = generateLeafKey();
+      this.#local = {
+        identity: this.#keys,
+        leafPrivateKeyPem: exportPrivateKey(leaf.privateKey),
+        certificatePem: await selfIssue(this.#keys, leaf, Date.now()),
+      };
+      return;
+    }
+    const stored = this.home.credentials.find(`${this.identity.identifier}@${project.id}`);
+    if (stored === undefined) return;
+    this.#use(project, stored.leafPrivateKeyPem, stored.certificatePem, stored.notAfterMs);
+  }
+
+  #use(
+    project: ProjectRecord,
+    leafPrivateKeyPem: string,
+    certificatePem: string,
+    notAfterMs: number,
+  ): void {
+    this.#local = {
+      identity: this.#keys,
+      leafPrivateKeyPem,
+      certificatePem,
+      authorityCertificatePem: project.authorityCertificatePem,
+      projectId: project.id,
+    };
+    this.#notBeforeMs = Date.now();
+    this.#notAfterMs = notAfterMs;
+    clearTimeout(this.#renewal);
+    const half = Math.max((notAfterMs - this.#notBeforeMs) / 2, 1_000);
+    this.#renewal = setTimeout(() => this.#renew(), Math.min(half, TIMER_MS_MAX));
+  }
+
+  #keep(project: ProjectRecord, granted: GrantedCredential): void {
+    const { grant, leafPrivateKeyPem } = granted;
+    this.home.credentials.put({
+      name: `${this.identity.identifier}@${project.id}`,
+      identifier: this.identity.identifier,
+      projectId: project.id,
+      leafPrivateKeyPem,
+      certificatePem: grant.certificate_pem,
+      attributes: grant.attributes,
+      notAfterMs: grant.not_after_ms,
+    });
+    this.#use(project, leafPrivateKeyPem, grant.certificate_pem, grant.not_after_ms);
+  }
+
+  /** Renews over the session, presents the successor on every live channel, and connects anew with it. */
+  #renew(): void {
+    const { project } = this;
+    const control = this.#control;
+    if (project === undefined || control === undefined || this.#isRenewing || this.#isClosing)
+      return;
+    this.#isRenewing = true;
+    (async () => {
+      this.#keep(project, await renewCredential(control.link, this.#keys, project.id));
+      for (const channel of this.#channels()) channel.renew();
+      control.reconnect();
+    })()
+      .catch((reason: unknown) => {
+        this.logger.warn(
+          { err: toPosternError(reason) },
+          'the credential could not be renewed; trying again',
+        );
+        clearTimeout(this.#renewal);
+        this.#renewal = setTimeout(() => this.#renew(), RENEW_RETRY_MS);
+      })
+      .finally(() => {
+        this.#isRenewing = false;
+      });
+  }
+
+  #channels(): Channel[] {
+    return [...this.#accepted, ...[...this.#pools.values()].flatMap((p) => p.channels)];
+  }
+
+  #startControl(project: ProjectRecord): void {
+    const control = new ControlSession({
+      addresses: project.serverAddresses,
+      serverCaPem: project.serverCaPem,
+      nodeName: this.name,
+      logger: this.logger,
+      credential: async (open: () => Promise<Link>) => {
+        if (this.#local === undefined || this.#notAfterMs - Date.now() < 60_000) {
+          const link = await open();
+          try {
+            this.#keep(project, await renewCredential(link, this.#keys, project.id));
+          } finally {
+            link.close();
+          }
+          for (const channel of this.#channels()) channel.renew();
+        }
+        const { certificatePem, leafPrivateKeyPem } = this.#trust.local();
+        return { certificatePem, leafPrivateKeyPem };
+      },
+    });
+    this.#control = control;
+    control.on('connected', () => {
+      this.logger.info({ server: control.link.address }, 'connected to the server');
+      for (const state of this.#relays.values()) void this.#register(state);
+      for (const state of this.#inlets.values())
+        if (state.active === undefined || this.#peek(state) === undefined)
+          this.#retrySoon(state, 0);
+    });
+    control.on('disconnected', (reason) => {
+      for (const state of this.#relays.values()) {
+        state.isUp = false;
+        state.lastFailure ??= reason.message;
+      }
+      this.logger.warn({ err: reason }, 'not connected to the server');
+    });
+    control.on('revocations', (list) => this.#onRevocations(list));
+    control.on('renew', () => this.#renew());
+    control.on('displaced', ({ relay, by }) => {
+      const state = this.#relays.get(relay);
+      if (state === undefined) return;
+      state.isUp = false;
+      state.isDisplaced = true;
+      state.lastFailure = `${by} holds the name now`;
+      this.logger.warn({ relay, by }, 'another node took the relay name');
+    });
+    control.on('rendezvous', (push) => {
+      control
+        .meet(push.token)
+        .then((socket) => this.#accept(socket, push.relay))
+        .catch((reason: unknown) =>
+          this.logger.warn(
+            { err: toPosternError(reason), relay: push.relay },
+            'a rendezvous failed',
+          ),
+        );
+    });
+    control.start();
+  }
+
+  #onRevocations(list: readonly RevocationFacts[]): void {
+    for (const r of list) {
+      // Within one member's history the newest entry rules; entries arrive in order.
+      this.#revoked.set(r.identifier, r.min_generation);
+    }
+    for (const channel of this.#channels()) channel.recheck();
+  }
+
+  async #accept(socket: Socket, relay?: string): Promise<void> {
+    const channel = await acceptChannel(
+      socket,
+      this.#trust,
+      this.#handlers,
+      relay === undefined ? {} : { relay },
+    );
+    this.#accepted.add(channel);
+    channel.once('close', () => this.#accepted.delete(channel));
+    channel.on('peer', () => this.recheck());
+  }
+
+  /** Listens for channels from nodes that can reach this one directly. Throws `conflict`. */
+  listen(address: string): Promise<string> {
+    const { host, port } = parseAddress(address);
+    const server = createServer({ noDelay: true }, (socket) => {
+      socket.on('error', () => undefined);
+      if (this.#handshakes >= HANDSHAKES_MAX) {
+        socket.destroy();
+        return;
+      }
+      this.#handshakes++;
+      this.#accept(socket)
+        .catch((reason: unknown) =>
+          this.logger.debug({ err: toPosternError(reason) }, 'a dialler was refused'),
+        )
+        .finally(() => {
+          this.#handshakes--;
+        });
+    });
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause: NodeJS.ErrnoException) =>
+        reject(
+          new PosternError('conflict', `The node can't listen on ${address} (${cause.code})`, {
+            cause,
+          }),
+        ),
+      );
+      server.listen({ host, port }, () => {
+        const bound = server.address();
+        const text = `${host}:${typeof bound === 'object' && bound !== null ? bound.port : port}`;
+        this.#listeners.set(text, { server, address: text });
+        resolve(text);
+      });
+    });
+  }
+  get listeners(): string[] {
+    return [...this.#listeners.keys()];
+  }
+  unlisten(address: string): void {
+    const found = this.#listeners.get(address);
+    if (found === undefined)
+      throw new PosternError('not_found', `The listener ${address} was not found`);
+    found.server.close();
+    this.#listeners.delete(address);
+  }
+
+  // Outlets
+
+  #addOutlet(record: OutletRecord): void {
+    const { host, port } = parseAddress(record.to);
+    this.outlets.add({ name: record.name, host, port, tls: record.tls });
+  }
+  /** Throws `conflict` for a name in use. */
+  createOutlet(o: { name?: string; to: string; tls: boolean; allow?: string }): OutletRecord {
+    const records = this.home.outlets(this.name);
+    const { host, port } = parseAddress(o.to);
+    const name = o.name ?? (records.find('outlet') === undefined ? 'outlet' : newName());
+    const record = { name, to: `${host}:${port}`, tls: o.tls };
+    if (this.isService(name))
+      throw new PosternError('conflict', `The service named '${name}' already exists`);
+    records.create(record);
+    if (o.allow !== undefined) this.policies.put(name, false, o.allow);
+    this.#addOutlet(record);
+    this.#announce();
+    return record;
+  }
+  deleteOutlet(name: string): void {
+    this.home.outlets(this.name).delete(name);
+    this.outlets.remove(name);
+    this.#announce();
+  }
+  /** Tells the relays what is behind them now. */
+  #announce(): void {
+    for (const state of this.#relays.values()) if (state.isUp) void this.#register(state);
+  }
+
+  // Relays
+
+  get relays(): RelayState[] {
+    return [...this.#relays.values()];
+  }
+  async createRelay(record: RelayRecord, waits: boolean): Promise<RelayState> {
+    if (this.project === undefined)
+      throw new PosternError('denied', 'A relay needs a project: this node belongs to none', {
+        hint: 'Please enroll first: postern enroll, or postern project enroll TICKET',
+      });
+    this.home.relays(this.name).put(record);
+    const state: RelayState = { record, isUp: false, isDisplaced: false, lastFailure: undefined };
+    this.#relays.set(record.name, state);
+    if (waits) await this.#untilConnected(5_000);
+    await this.#register(state);
+    return state;
+  }
+  async #untilConnected(ms: number): Promise<void> {
+    const until = performance.now() + ms;
+    while (this.#control?.isConnected === false && performance.now() < until)
+      await new Promise((r) => setTimeout(r, 20));
+  }
+  async #register(state: RelayState): Promise<void> {
+    if (state.isDisplaced || this.#control === undefined) return;
+    try {
+      const direct = this.listeners.filter((a) => !/^(127\.|localhost|0\.0\.0\.0|\[?::)/.test(a));
+      await this.#control.registerRelay(state.record.name, {
+        services: this.outlets.names,
+        direct_addresses: direct,
+      });
+      state.isUp = true;
+      state.lastFailure = undefined;
+    } catch (reason) {
+      const error = toPosternError(reason);
+      state.isUp = false;
+      state.lastFailure = error.message;
+      this.logger.warn(
+        { err: error, relay: state.record.name, decision: error.decisionId },
+        'the relay name was refused',
+      );
+    }
+  }
+  async deleteRelay(name: string): Promise<void> {
+    this.home.relays(this.name).delete(name);
+    this.#relays.delete(name);
+    if (this.#control?.isConnected) await this.#control.releaseRelay(name).catch(() => undefined);
+  }
+
+  // Inlets
+
+  get inlets(): InletState[] {
+    return [...this.#inlets.values()];
+  }
+
+  /** Opens a channel to a place, outside any pool. */
+  async dial(place: Place, signal: AbortSignal): Promise<Channel> {
+    if (place.kind !== 'relay') {
+      const address = place.kind === 'address' ? place.address : this.#addressOf(place.node);
+      return connectChannel(await dialTcp(address, signal), this.#trust, { signal });
+    }
+    if (this.#control === undefined)
+      throw new PosternError('denied', 'A relay needs a project: this node belongs to none', {
+        hint: 'Please enroll first',
+      });
+    const control = this.#control;
+    const grant = await control.requestRendezvous(place.relay);
+    for (const address of grant.direct_addresses) {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(DIRECT_TIMEOUT_MS)]);
+      try {
+        const channel = await connectChannel(await dialTcp(address, limit), this.#trust, {
+          signal,
+          relay: place.relay,
+        });
+        this.logger.info({ relay: place.relay, address }, 'the peer is reached directly');
+        return channel;
+      } catch (reason) {
+        this.logger.debug(
+          { err: toPosternError(reason), address },
+          'no direct path; the relay stays',
+        );
+      }
+    }
+    return connectChannel(await control.meet(grant.token, signal), this.#trust, {
+      signal,
+      relay: place.relay,
+    });
+  }
+  #addressOf(node: string): string {
+    const address = this.home.nodes.get(node).boundAddress;
+    if (address === undefined)
+      throw new PosternError('unavailable', `The node ${node} does not run`);
+    return address;
+  }
+
+  #pool(place: Place): ChannelPool {
+    const key =
+      place.kind === 'relay'
+        ? `relay ${place.relay}`
+        : place.kind === 'node'
+          ? `node ${place.node}`
+          : `address ${place.address}`;
+    const known = this.#pools.get(key);
+    if (known !== undefined) return known;
+    const pool = new ChannelPool({
+      open: (signal) => this.dial(place, signal),
+      onUp: (channel) => channel.on('peer', () => this.recheck()),
+      onDown: (reason, left) => {
+        if (left > 0 || this.#isClosing) return;
+        this.logger.warn({ err: reason, to: key }, 'the channel went down');
+        for (const state of this.#inlets.values()) {
+          if (state.active === undefined || this.#pool(state.active) !== pool) continue;
+          state.lastFailure = reason;
+          this.#retrySoon(state, 0);
+        }
+      },
+    });
+    this.#pools.set(key, pool);
+    return pool;
+  }
+
+  #check(state: InletState, peer: Peer): void {
+    const { authorized, name } = state.record;
+    if (authorized !== undefined && peer.identifier !== authorized)
+      throw this.policies.deny(
+        'inlet',
+        name,
+        peer.identifier,
+        `--authorized ${authorized}`,
+        `needs the identity ${authorized}, the peer is ${peer.identifier}`,
+      );
+    this.policies.check('inlet', name, peer);
+  }
+
+  #peek(state: InletState): { channel: Channel; service: string } | undefined {
+    if (state.active === undefined) return undefined;
+    const channel = this.#pool(state.active).peek();
+    return channel === undefined ? undefined : { channel, service: state.active.service };
+  }
+
+  /** Finds the first place that answers, and asks whether it will have us. */
+  async #connect(state: InletState): Promise<{ channel: Channel; service: string }> {
+    let last: PosternError | undefined;
+    for (const place of state.places) {
+      try {
+        const channel = await this.#pool(place).get();
+        this.#check(state, channel.peer);
+        await channel.probe(place.service);
+        state.active = place;
+        state.lastFailure = undefined;
+        state.retryMs = RETRY_FIRST_MS;
+        return { channel, service: place.service };
+      } catch (reason) {
+        const error = toPosternError(reason);
+        if (last === undefined || error.code !== 'not_found') last = error;
+        if (error.code !== 'not_found') break;
+      }
+    }
+    state.active = undefined;
+    state.lastFailure = last ?? new PosternError('unavailable', 'Nowhere to connect to');
+    throw state.lastFailure;
+  }
+
+  #retrySoon(state: InletState, afterMs: number): void {
+    if (state.isStopped || this.#isClosing) return;
+    clearTimeout(state.retry);
+    state.retry = setTimeout(() => {
+      this.#connect(state).catch(() => {
+        state.retryMs = Math.min(state.retryMs * 2, RETRY_MAX_MS);
+        this.#retrySoon(state, state.retryMs * (0.5 + Math.random() / 2));
+      });
+    }, afterMs);
+  }
+
+  async #addInlet(record: InletRecord): Promise<InletState> {
+    const { host, port } = parseAddress(record.from);
+    const inlet: Inlet = new Inlet({
+      host,
+      port,
+      peek: () => this.#peek(state),
+      connect: () => this.#connect(state),
+      check: (channel) => this.#check(state, channel.peer),
+      onFailure: (reason) => {
+        state.lastFailure = reason;
+        this.logger.warn(
+          { err: reason, inlet: record.name, decision: reason.decisionId },
+          'a connection was not carried',
+        );
+        if (reason.code === 'not_found') {
+          // The service moved or went: look for it again, in order.
+          state.active = undefined;
+          this.#retrySoon(state, 0);
+        }
+      },
+    });
+    const state: InletState = {
+      record,
+      places: placesOf(record.to === '' ? undefined : record.to, record.via),
+      inlet,
+      bound: '',
+      active: undefined,
+      lastFailure: undefined,
+      retry: undefined,
+      retryMs: RETRY_FIRST_MS,
+      isStopped: false,
+    };
+    const bound = await inlet.start();
+    state.bound = `${bound.host}:${bound.port}`;
+    this.#inlets.set(record.name, state);
+    this.#retrySoon(state, 0);
+    return state;
+  }
+
+  /** Binds an inlet and waits for its outlet up to `waitMs`. Throws `conflict` for a name or an address in use. */
+  async createInlet(o: {
+    alias?: string;
+    from: string;
+    to?: string;
+    via?: string;
+    authorized?: string;
+    allow?: string;
+    waitMs: number;
+  }): Promise<InletState> {
+    const name = o.alias ?? newName();
+    if (this.#inlets.has(name))
+      throw new PosternError('conflict', `The inlet named '${name}' already exists`);
+    const record: InletRecord = {
+      name,
+      from: o.from,
+      to: o.to ?? '',
+      ...(o.via === undefined ? {} : { via: o.via }),
+      ...(o.authorized === undefined ? {} : { authorized: o.authorized }),
+    };
+    placesOf(o.to, o.via);
+    if (o.allow !== undefined) this.policies.put(name, false, o.allow);
+    const state = await this.#addInlet(record);
+    // A restart listens on the same port again.
+    this.home.inlets(this.name).create({ ...record, from: state.bound });
+    const until = performance.now() + o.waitMs;
+    while (state.active === undefined && performance.now() < until) {
+      if (state.lastFailure?.code === 'denied') break;
+      await new Promise((r) => setTimeout(r, 20));
+    }
+    return state;
+  }
+  async deleteInlet(name: string): Promise<void> {
+    const state = this.#inlets.get(name);
+    if (state === undefined)
+      throw new PosternError('not_found', `The inlet named '${name}' was not found`);
+    state.isStopped = true;
+    clearTimeout(state.retry);
+    this.#inlets.delete(name);
+    this.home.inlets(this.name).delete(name);
+    await state.inlet.stop();
+  }
+  isUp(state: InletState): boolean {
+    return this.#peek(state) !== undefined;
+  }
+  printTarget(state: InletState): { route: string; active: string | null } {
+    const project = this.project?.name ?? 'default';
+    const [first] = state.places;
+    return {
+      route: first === undefined ? '' : printPlace(first, project),
+      active: state.active === undefined ? null : printPlace(state.active, project),
+    };
+  }
+
+  /** Asks every policy again about everything that is live. */
+  recheck(): void {
+    this.outlets.recheck();
+    for (const state of this.#inlets.values()) {
+      state.inlet.recheck();
+      if (!this.isUp(state)) this.#retrySoon(state, 0);
+    }
+  }
+
+  /** For status pages: every channel that is up. */
+  channels(): {
+    peer: string;
+    side: string;
+    relay: string | null;
+    streams: number;
+    group: string;
+  }[] {
+    return this.#channels().map((c) => ({
+      peer: c.peer.identifier,
+      side: c.side,
+      relay: c.relay ?? null,
+      streams: c.streams,
+      group: KEY_EXCHANGE_GROUP,
+    }));
+  }
+
+  /** Stops: no new connections, live ones drain for a moment, then everything closes. */
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    clearTimeout(this.#renewal);
+    clearTimeout(this.#reporting);
+    for (const { server } of this.#listeners.values()) server.close();
+    const hasLive =
+      this.outlets.liveStreams > 0 || this.inlets.some((s) => s.inlet.liveConnections > 0);
+    await Promise.all(
+      this.inlets.map((s) => {
+        s.isStopped = true;
+        clearTimeout(s.retry);
+        return s.inlet.stop(hasLive ? DRAIN_MS : 0);
+      }),
+    );
+    const until = performance.now() + DRAIN_MS;
+    while (this.outlets.liveStreams > 0 && performance.now() < until)
+      await new Promise((r) => setTimeout(r, 50));
+    for (const pool of this.#pools.values()) pool.close();
+    for (const channel of this.#accepted)
+      channel.close(new PosternError('unavailable', 'The node is stopping'));
+    this.#control?.close();
+    const {
+      pid: _pid,
+      boundAddress: _bound,
+      ...rest
+    } = this.home.nodes.find(this.name) ?? this.record;
+    if (this.home.nodes.find(this.name) !== undefined) this.home.nodes.put(rest);
+  }
+}

@@ -1,0 +1,1 @@
+export { nodeRequest } from './client.ts';

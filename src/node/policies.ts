@@ -1,0 +1,142 @@
+/**
+ * The node's policies: (resource name), then (resource type), then the default. A node of a project lets in members of
+ * that project and nobody else; a node without a project has nobody to deny until it is given a policy.
+ * Every denial leaves a decision: in the home, in the log, and in the report to the server. The same denial within a
+ * second is counted, not repeated, so that a knocking stranger can't fill a disk.
+ */
+import type { Collection, PolicyRecord } from '../home/index.ts';
+import { newId, PosternError } from '../kernel/index.ts';
+import {
+  evaluatePolicy,
+  type Peer,
+  type Policy,
+  parsePolicy,
+  peerEnvironment,
+  printPolicy,
+} from '../trust/index.ts';
+
+export type Side = 'inlet' | 'outlet';
+export interface Denial {
+  readonly id: string;
+  readonly atMs: number;
+  readonly side: Side | 'channel' | 'relay';
+  readonly resource: string;
+  readonly peer: string;
+  readonly rule: string;
+  readonly why: string;
+  count: number;
+}
+
+const SAME_WINDOW_MS = 1_000;
+const REMEMBERED_MAX = 1_000;
+export const RESOURCE_TYPES = [
+  'tcp-inlet',
+  'tcp-outlet',
+  'echoer',
+  'kafka-consumer',
+  'kafka-producer',
+  'relay',
+  'lessor',
+] as const;
+
+interface Entry {
+  readonly record: PolicyRecord;
+  readonly policy: Policy;
+}
+
+export class PolicyBook {
+  readonly #records: Collection<PolicyRecord>;
+  readonly #entries = new Map<string, Entry>();
+  readonly #hasAuthority: boolean;
+  readonly #node: string;
+  readonly #recent = new Map<string, Denial>();
+  readonly #onDenial: (denial: Denial) => void;
+
+  constructor(o: {
+    records: Collection<PolicyRecord>;
+    hasAuthority: boolean;
+    node: string;
+    onDenial(denial: Denial): void;
+  }) {
+    this.#records = o.records;
+    this.#hasAuthority = o.hasAuthority;
+    this.#node = o.node;
+    this.#onDenial = o.onDenial;
+    for (const record of o.records.list())
+      this.#entries.set(record.name, { record, policy: parsePolicy(record.expression) });
+  }
+
+  /** Creates or replaces; answers it as it prints. Throws `invalid`. */
+  put(name: string, isType: boolean, text: string): PolicyRecord {
+    const policy = parsePolicy(text);
+    const record = { name, isType, expression: printPolicy(policy) };
+    this.#records.put(record);
+    this.#entries.set(name, { record, policy });
+    return record;
+  }
+  get(name: string): PolicyRecord {
+    return this.#records.get(name);
+  }
+  list(): PolicyRecord[] {
+    return this.#records.list();
+  }
+  delete(name: string): void {
+    this.#records.delete(name);
+    this.#entries.delete(name);
+  }
+
+  /** Asks; throws `denied` with the decision's id and what would have made it pass. */
+  check(side: Side, resource: string, peer: Peer): void {
+    const type = `tcp-${side}`;
+    const entry = this.#entries.get(resource) ?? this.#entries.get(type);
+    if (entry === undefined) {
+      if (!this.#hasAuthority || peer.hasCredential) return;
+      throw this.deny(
+        side,
+        resource,
+        peer.identifier,
+        'default: subject.has_credential',
+        'needs a credential of this project, the peer has none',
+      );
+    }
+    const verdict = evaluatePolicy(entry.policy, peerEnvironment(peer, resource));
+    if (verdict.allowed) return;
+    throw this.deny(
+      side,
+      resource,
+      peer.identifier,
+      `policy ${entry.record.name}: ${entry.record.expression}`,
+      verdict.why,
+    );
+  }
+
+  /** Records a denial; answers the error to throw. */
+  deny(
+    side: Denial['side'],
+    resource: string,
+    peer: string,
+    rule: string,
+    why: string,
+  ): PosternError {
+    const key = JSON.stringify([side, resource, peer, rule]);
+    const now = Date.now();
+    let denial = this.#recent.get(key);
+    if (denial !== undefined && now - denial.atMs < SAME_WINDOW_MS) denial.count++;
+    else {
+      denial = { id: newId('dec'), atMs: now, side, resource, peer, rule, why, count: 1 };
+      const [oldest] = this.#recent.keys();
+      if (this.#recent.size >= REMEMBERED_MAX && oldest !== undefined) this.#recent.delete(oldest);
+      this.#recent.delete(key);
+      this.#recent.set(key, denial);
+      this.#onDenial(denial);
+    }
+    return new PosternError(
+      'denied',
+      `Denied by the ${side}'s policy at node ${this.#node}: ${why}`,
+      {
+        decisionId: denial.id,
+        hint: `postern policy show ${rule.startsWith('policy ') ? rule.slice(7).split(':')[0] : `tcp-${side}`} --at ${this.#node} · postern explain ${denial.id}`,
+      },
+    );
+  }
+}

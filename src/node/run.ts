@@ -1,0 +1,66 @@
+/** A node as a process: logs as JSON lines, answers on its socket, drains on SIGTERM and SIGINT. */
+import { rmSync } from 'node:fs';
+import { pino } from 'pino';
+import type { Home } from '../home/index.ts';
+import type { Logger } from '../kernel/index.ts';
+import { NodeAgent } from './agent.ts';
+import { NodeApi } from './api.ts';
+
+export interface NodeOptions {
+  readonly home: Home;
+  readonly name: string;
+  readonly logger: Logger;
+  /** Called when the API is told to stop the node. */
+  onStop(): void;
+}
+
+/** Starts a node in this process. */
+export async function startNode(
+  o: NodeOptions,
+): Promise<{ agent: NodeAgent; close(): Promise<void> }> {
+  const agent = new NodeAgent({ home: o.home, name: o.name, logger: o.logger });
+  const api = new NodeApi(agent, o.onStop);
+  await agent.start();
+  const http =
+    agent.record.httpServer === undefined
+      ? undefined
+      : await api.listenHttp(agent.record.httpServer.port);
+  const socketPath = o.home.nodeSocketPath(o.name);
+  const server = await api.listen(socketPath, o.logger);
+  return {
+    agent,
+    close: async () => {
+      http?.close();
+      await agent.close();
+      server.close();
+      server.closeAllConnections();
+      rmSync(socketPath, { force: true });
+    },
+  };
+}
+
+/** Runs a node until it is told to stop; the process ends with it. */
+export async function runNode(home: Home, name: string): Promise<void> {
+  const level = process.env['POSTERN_LOG_LEVEL'] ?? process.env['OCKAM_LOG_LEVEL'] ?? 'info';
+  const logger = pino({
+    level: ['debug', 'info', 'warn', 'error'].includes(level) ? level : 'info',
+    base: { node: name },
+  });
+  await new Promise<void>((resolve, reject) => {
+    let running: Awaited<ReturnType<typeof startNode>> | undefined;
+    let isStopping = false;
+    const stop = (): void => {
+      if (isStopping) return;
+      isStopping = true;
+      (running?.close() ?? Promise.resolve()).then(resolve, reject);
+    };
+    process.once('SIGTERM', stop);
+    process.once('SIGINT', stop);
+    startNode({ home, name, logger, onStop: stop }).then((started) => {
+      running = started;
+      if (isStopping) started.close().then(resolve, reject);
+    }, reject);
+  });
+  home.close();
+  process.exit(0);
+}
