@@ -61,7 +61,8 @@ export function importBreaches(): string[] {
       if (target === room) continue;
       const allowed = target === 'kernel' || (MAY_IMPORT[room] ?? []).includes(target);
       const isTest = from.endsWith('.test.ts');
-      if (!allowed && !isTest) breaches.push(`${from} imports ${to}: ${room} may not import ${target}`);
+      if (!allowed && !isTest)
+        breaches.push(`${from} imports ${to}: ${room} may not import ${target}`);
       if (!DOORS.test(rest.join('/')) && !isTest)
         breaches.push(`${from} imports ${to}: enter ${target} by its index.ts`);
     }

@@ -670,7 +670,7 @@ export class NodeAgent {
       } catch (reason) {
         const error = toPosternError(reason);
         if (last === undefined || error.code !== 'not_found') last = error;
-        if (error.code !== 'not_found') break;
+        if (error.code !== 'not_found' && error.code !== 'denied') break;
       }
     }
     state.active = undefined;

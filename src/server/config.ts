@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type Static, Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { parse } from 'yaml';
 import { PosternError, Secret } from '../kernel/index.ts';
@@ -13,48 +13,47 @@ import { parseAddress } from '../trust/light.ts';
 
 const Strict = { additionalProperties: false } as const;
 /** The schema of the file, published as JSON Schema. */
-export const ServerConfigSchema: ReturnType<typeof schema> = schema();
-function schema() {
-  return Type.Object(
-    {
-      listen: Type.Optional(
-        Type.Object(
-          {
-            nodes: Type.Optional(
-              Type.String({
-                description: 'Where nodes and relayed channels arrive. Default 127.0.0.1:4480',
-              }),
-            ),
-            public: Type.Optional(
-              Type.String({ description: 'Management API for tokens. Default 127.0.0.1:4433' }),
-            ),
-          },
-          Strict,
-        ),
+const ConfigFile = Type.Object(
+  {
+    listen: Type.Optional(
+      Type.Object(
+        {
+          nodes: Type.Optional(
+            Type.String({
+              description: 'Where nodes and relayed channels arrive. Default 127.0.0.1:4480',
+            }),
+          ),
+          public: Type.Optional(
+            Type.String({ description: 'Management API for tokens. Default 127.0.0.1:4433' }),
+          ),
+        },
+        Strict,
       ),
-      advertise: Type.Optional(
-        Type.Array(Type.String(), {
-          maxItems: 16,
-          description: 'Addresses (host:port) that tickets tell machines to dial',
-        }),
-      ),
-      database: Type.Optional(
-        Type.String({ description: 'postgres://…; the embedded SQLite file without it' }),
-      ),
-      root_key_file: Type.Optional(Type.String()),
-      log_level: Type.Optional(
-        Type.Union([
-          Type.Literal('debug'),
-          Type.Literal('info'),
-          Type.Literal('warn'),
-          Type.Literal('error'),
-        ]),
-      ),
-    },
-    Strict,
-  );
-}
-type Raw = Static<typeof ServerConfigSchema>;
+    ),
+    advertise: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: 16,
+        description: 'Addresses (host:port) that tickets tell machines to dial',
+      }),
+    ),
+    database: Type.Optional(
+      Type.String({ description: 'postgres://…; the embedded SQLite file without it' }),
+    ),
+    root_key_file: Type.Optional(Type.String()),
+    log_level: Type.Optional(
+      Type.Union([
+        Type.Literal('debug'),
+        Type.Literal('info'),
+        Type.Literal('warn'),
+        Type.Literal('error'),
+      ]),
+    ),
+  },
+  Strict,
+);
+/** The same for whoever checks files without this program. */
+export const ServerConfigSchema: TSchema = ConfigFile;
+type Raw = Static<typeof ConfigFile>;
 
 export interface ServerConfig {
   readonly home: string;
@@ -95,8 +94,8 @@ export function loadServerConfig(
   const ownFile = join(home, 'server.yaml');
   const path = o.file ?? (existsSync(ownFile) ? ownFile : undefined);
   const raw: unknown = path === undefined ? {} : readFile(path);
-  if (!Value.Check(ServerConfigSchema, raw)) {
-    const [first] = Value.Errors(ServerConfigSchema, raw);
+  if (!Value.Check(ConfigFile, raw)) {
+    const [first] = Value.Errors(ConfigFile, raw);
     throw new PosternError(
       'invalid',
       `The configuration ${path} is not valid: ${first?.instancePath || '/'} ${first?.message ?? ''}`,

@@ -108,6 +108,22 @@ export function register(program: Command): void {
   });
 }
 
+/** The server's own decisions are for administrators; others are told where theirs would be. */
+async function askServer(id: string): Promise<unknown> {
+  try {
+    return await asOperator((c) => c.request('GET', `/api/v1/decisions/${encodeURIComponent(id)}`));
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.code !== 'denied') throw error;
+    throw new PosternError(
+      'not_found',
+      id === 'last'
+        ? 'No node of this home has denied or allowed anything yet'
+        : `No node of this home made the decision ${id}`,
+      { hint: "The server's own decisions are shown to administrators", cause: error },
+    );
+  }
+}
+
 async function explain(id: string): Promise<Result> {
   const own = openHomeOnce().findDecision(id);
   if (own !== undefined)
@@ -131,9 +147,7 @@ async function explain(id: string): Promise<Result> {
         why: own.why,
       },
     };
-  const answer = await asOperator((c) =>
-    c.request('GET', `/api/v1/decisions/${encodeURIComponent(id)}`),
-  );
+  const answer = await askServer(id);
   return {
     plain: [
       `${field(answer, 'allowed') === true ? paint('green', 'Allowed') : paint('red', 'Denied')}: ${text(answer, 'action')} on ${text(answer, 'resource')}`,

@@ -5,7 +5,7 @@
 
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
+import { type TString, Type } from 'typebox';
 import type { Audit } from '../../audit/index.ts';
 import type {
   Actor,
@@ -37,12 +37,13 @@ export interface ServerParts {
 
 const Name = Type.String({ minLength: 1, maxLength: 128 });
 const Attributes = Type.Record(Type.String(), Type.String());
-const Base64 = Type.String({ maxLength: 65_536, pattern: '^[A-Za-z0-9+/=]*$' });
-export const EvidenceBody = {
-  change_history: Base64,
-  spki: Base64,
-  evidence_signature: Base64,
-};
+const Base64: TString = Type.String({ maxLength: 65_536, pattern: '^[A-Za-z0-9+/=]*$' });
+export const EvidenceBody: { change_history: TString; spki: TString; evidence_signature: TString } =
+  {
+    change_history: Base64,
+    spki: Base64,
+    evidence_signature: Base64,
+  };
 
 export function projectJson(p: Project, parts: ServerParts): Record<string, unknown> {
   const [first = ''] = parts.advertised();

@@ -1,0 +1,152 @@
+/** Starts the real program in homes of its own, on ports that the system picks, and leaves nothing behind. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const ROOT: string = resolve(import.meta.dirname, '../..');
+export const PROGRAM: string = join(ROOT, 'bin/postern');
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end. */
+export function execute(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  o: { cwd?: string; input?: string; timeoutMs?: number } = {},
+): Promise<Outcome> {
+  return new Promise((done, fail) => {
+    const child = spawn(command, args, {
+      env,
+      ...(o.cwd === undefined ? {} : { cwd: o.cwd }),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (c: Buffer) => {
+      stdout += c;
+    });
+    child.stderr.on('data', (c: Buffer) => {
+      stderr += c;
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), o.timeoutMs ?? 60_000);
+    child.once('error', fail);
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      done({ code: code ?? -1, stdout: stdout.trim(), stderr: stderr.trim() });
+    });
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(o.input ?? '');
+  });
+}
+
+/** A port that is free now. */
+export function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address !== null
+          ? done(address.port)
+          : fail(new Error('no port')),
+      );
+    });
+  });
+}
+
+/** Waits until `check` answers without throwing. */
+export async function until<T>(
+  check: () => Promise<T> | T,
+  what: string,
+  withinMs: number = 15_000,
+): Promise<T> {
+  const end = Date.now() + withinMs;
+  let last: unknown;
+  while (Date.now() < end) {
+    try {
+      return await check();
+    } catch (reason) {
+      last = reason;
+      await sleep(50);
+    }
+  }
+  throw new Error(`${what} did not happen within ${withinMs} ms`, { cause: last });
+}
+
+export class World {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'postern-test-'));
+  readonly serverHome: string = join(this.folder, 'server');
+  #nodePort = 0;
+  readonly #children: ChildProcess[] = [];
+
+  env(home: string, extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+    const { OCKAM_HOME: _o, POSTERN_DATABASE: _d, ...rest } = process.env;
+    return {
+      ...rest,
+      POSTERN_HOME: join(this.folder, home),
+      POSTERN_SERVER_HOME: this.serverHome,
+      POSTERN_LISTEN_NODES: `127.0.0.1:${this.#nodePort}`,
+      POSTERN_LISTEN_PUBLIC: '127.0.0.1:0',
+      NO_COLOR: '1',
+      ...extra,
+    };
+  }
+  get nodePort(): number {
+    return this.#nodePort;
+  }
+
+  /** Runs `postern …` in a home. */
+  postern(home: string, ...args: string[]): Promise<Outcome> {
+    return execute(PROGRAM, args, this.env(home));
+  }
+  /** Runs `postern …` and insists on success; answers stdout. */
+  async ok(home: string, ...args: string[]): Promise<string> {
+    const outcome = await this.postern(home, ...args);
+    if (outcome.code !== 0)
+      throw new Error(`postern ${args.join(' ')} ended with ${outcome.code}: ${outcome.stderr}`);
+    return outcome.stdout;
+  }
+
+  async startServer(): Promise<void> {
+    if (this.#nodePort === 0) this.#nodePort = await freePort();
+    await this.ok('admin', 'server', 'start');
+  }
+  serverPid(): number {
+    const state: { pid: number } = JSON.parse(
+      readFileSync(join(this.serverHome, 'server.json'), 'utf8'),
+    );
+    return state.pid;
+  }
+  async nodePid(home: string, name: string): Promise<number> {
+    const shown: { pid: number } = JSON.parse(await this.ok(home, 'node', 'show', name));
+    return shown.pid;
+  }
+
+  spawn(
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = process.env,
+    cwd: string = ROOT,
+  ): ChildProcess {
+    const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'ignore', 'inherit'] });
+    this.#children.push(child);
+    return child;
+  }
+
+  /** Ends everything that was started here. */
+  async close(): Promise<void> {
+    for (const child of this.#children) child.kill('SIGKILL');
+    for (const home of readdirSync(this.folder))
+      if (home !== 'server')
+        await this.postern(home, 'node', 'delete', '--all', '--yes').catch(() => undefined);
+    await this.postern('admin', 'server', 'stop').catch(() => undefined);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
