@@ -11,7 +11,7 @@
 import { type KeyObject, sign } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import type { Audit } from '../audit/index.ts';
-import type { Fabric, Grant } from '../fabric/index.ts';
+import { type Fabric, type Grant, hashSecret } from '../fabric/index.ts';
 import { type Clock, newUuid, PosternError } from '../kernel/index.ts';
 import { type Database, nextNumber, type Store } from '../store/index.ts';
 import {
@@ -541,11 +541,18 @@ export class AuthorityManager {
     spki: Uint8Array,
   ): Promise<Credential & { alreadyMember: boolean }> {
     const { identifier } = verifyEvidence(evidence, spki);
-    const known = await this.#fabric.grants.findBySecret(code, 'ticket');
-    if (known?.projectId !== undefined) {
-      const member = await this.findMember(known.projectId, identifier);
-      if (member !== undefined && known.data['role'] !== 'admin')
-        return { ...(await this.issue(known.projectId, evidence, spki)), alreadyMember: true };
+    // Also for a ticket that is used up or over: who is a member already takes nothing by it.
+    const known = await this.#store.db
+      .selectFrom('grants')
+      .select(['project_id', 'data_json'])
+      .where('secret_hash', '=', hashSecret(code))
+      .where('kind', '=', 'ticket')
+      .executeTakeFirst();
+    const isForAdmin = known !== undefined && stringMap(known.data_json)['role'] === 'admin';
+    if (known !== undefined && known.project_id !== null && !isForAdmin) {
+      const member = await this.findMember(known.project_id, identifier);
+      if (member !== undefined)
+        return { ...(await this.issue(known.project_id, evidence, spki)), alreadyMember: true };
     }
     const projectId = await this.#store.write(async (trx) => {
       const grant = await this.#fabric.grants.redeem(trx, code, 'ticket');

@@ -489,7 +489,10 @@ export async function connectChannel(
   });
   return new Promise((resolve, reject) => {
     let session: http2.ClientHttp2Session | undefined;
+    let isUp = false;
     const fail = (reason: unknown): void => {
+      // Once the channel is up, its own session tells it what breaks.
+      if (isUp) return;
       session?.destroy();
       tls.destroy();
       socket.destroy();
@@ -545,6 +548,7 @@ export async function connectChannel(
               exporter,
             });
             channel.bindControl(control);
+            isUp = true;
             resolve(channel);
           });
           control.write(

@@ -30,6 +30,7 @@ describe('a node configuration', () => {
     ]);
   });
   it('expands variables: --variable beats the environment, which beats the file', () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the configuration's own placeholder
     const text = 'variables: {A: file, B: file, C: file}\nname: $A-${B}-$C';
     expect(parse(text, { A: 'given' }, { A: 'env', B: 'env' }).node['name']).toBe('given-env-file');
   });
