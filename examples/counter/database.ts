@@ -11,9 +11,8 @@ server.addEventListener('listening', (event) => {
   console.log(`listening ${String(port)}`);
 });
 await server.start();
-process.once('SIGTERM', () => {
-  server
-    .stop()
-    .then(() => db.close())
-    .finally(() => process.exit(0));
+process.once('SIGTERM', async () => {
+  await server.stop();
+  await db.close();
+  process.exit(0);
 });
