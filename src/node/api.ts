@@ -325,6 +325,8 @@ export class NodeApi {
     this.#on('GET', '/v1/services', () => this.#services());
     this.#on('POST', '/v1/services', (_p, body) => {
       const b = checked(Type.Object({ type: Type.Literal('hop'), addr: Text }), body);
+      if (this.#services().some((s) => s.addr === b.addr))
+        throw new PosternError('conflict', `The service named '${b.addr}' already exists`);
       this.#hops.add(b.addr);
       return b;
     });

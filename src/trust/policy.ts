@@ -199,8 +199,15 @@ function parseBoolean(text: string): Expression | undefined {
   ): Expression => {
     const args = [next(depth)];
     while (words[at] === operator && !isBad) {
-      at++;
-      args.push(next(depth));
+      const before = at++;
+      const operand = next(depth);
+      if (isBad) {
+        // What follows the operator is no operand: what came before it was parsed, and the message says so.
+        isBad = false;
+        at = before;
+        break;
+      }
+      args.push(operand);
     }
     const [only] = args;
     return args.length === 1 && only !== undefined ? only : { kind: 'call', operator, args };

@@ -5,6 +5,7 @@ import { callNode, nodeNamed, openHomeOnce } from '../access.ts';
 import { define, family } from '../command.ts';
 import { compact, list, text } from '../json.ts';
 import { table } from '../output.ts';
+import { refuseForeignTrust, refuseOtherIdentity } from '../refusals.ts';
 import { done } from '../talk.ts';
 import { retryOptions, trustOptions } from './shared-options.ts';
 import { notSupported } from './unsupported.ts';
@@ -25,6 +26,9 @@ export function register(program: Command): void {
     examples: ['message send hello --to /node/n1/service/uppercase'],
     run: async ({ args, flags }) => {
       const given = args[0] ?? '';
+      refuseForeignTrust(flags);
+      const from = flags.text('from');
+      if (from !== undefined) refuseOtherIdentity(nodeNamed(from), flags);
       const isHex = flags.has('hex');
       if (isHex && !/^([0-9a-fA-F]{2})*$/.test(given))
         throw new PosternError('invalid', 'The message is not hex');
@@ -34,7 +38,7 @@ export function register(program: Command): void {
         body_hex: isHex ? given : Buffer.from(given).toString('hex'),
         timeout_ms: flags.durationMs('timeout') ?? parseDurationMs('10s'),
       };
-      const answer = await sendFrom(flags.text('from'), to, body, flags.text('identity'));
+      const answer = await sendFrom(from, to, body, flags.text('identity'));
       const reply = text(answer, 'body_hex');
       return { machine: isHex ? reply : Buffer.from(reply, 'hex').toString(), json: answer };
     },

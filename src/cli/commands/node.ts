@@ -17,6 +17,7 @@ import {
 import { define, type Flags, family } from '../command.ts';
 import { compact, field, list, text } from '../json.ts';
 import { type Result, status, table } from '../output.ts';
+import { refuseForeignTrust } from '../refusals.ts';
 import { confirm, done, next } from '../talk.ts';
 
 /** Adds the family. */
@@ -128,6 +129,7 @@ export function register(program: Command): void {
 }
 
 async function create(given: string | undefined, flags: Flags): Promise<Result | undefined> {
+  refuseForeignTrust(flags);
   const ticket = flags.text('enrollmentTicket') ?? process.env['ENROLLMENT_TICKET'];
   const inline = flags.text('configuration') ?? flags.text('nodeConfig');
   const isName = given === undefined || /^[\w-]+$/.test(given);

@@ -18,6 +18,7 @@ import {
   renew,
 } from '../membership.ts';
 import { type Result, table } from '../output.ts';
+import { refuseForeignTrust } from '../refusals.ts';
 import { session } from '../session.ts';
 import { confirm, done, next, note, waiting } from '../talk.ts';
 import { retryOptions, trustOptions } from './shared-options.ts';
@@ -142,6 +143,7 @@ export function register(program: Command): void {
 async function ticket(flags: Flags): Promise<Result> {
   if (session().globals.output === 'json')
     throw new PosternError('invalid', 'A ticket is one line of text; it has no JSON output');
+  refuseForeignTrust(flags);
   const count = flags.text('usageCount') ?? '1';
   if (!/^\d{1,6}$/.test(count) || Number(count) < 1)
     throw new PosternError('invalid', `--usage-count "${count}" is not a number from 1 up`);
@@ -179,6 +181,7 @@ async function readTicket(given: string): Promise<string> {
 }
 
 async function enroll(given: string | undefined, flags: Flags): Promise<Result> {
+  refuseForeignTrust(flags);
   const home = openHomeOnce();
   const wanted = flags.text('identity');
   const identity =

@@ -6,7 +6,9 @@ import { define, family } from '../command.ts';
 import { ExitError, explainFailure } from '../failure.ts';
 import { compact, list, text } from '../json.ts';
 import { table } from '../output.ts';
-import { confirm, done } from '../talk.ts';
+import { refuseOtherIdentity } from '../refusals.ts';
+import { confirm, done, warn } from '../talk.ts';
+import { notSupported } from './unsupported.ts';
 
 const EXIT_LISTENER = 73;
 const EXIT_MISMATCH = 76;
@@ -24,6 +26,8 @@ export function register(program: Command): void {
     ],
     run: async ({ flags }) => {
       const node = nodeNamed(flags.text('from'));
+      refuseOtherIdentity(node, flags);
+      if (flags.text('credential') !== undefined) throw notSupported('--credential');
       const authorized = flags.list('authorized');
       const answer = await callNode(
         node,
@@ -32,7 +36,6 @@ export function register(program: Command): void {
         compact({
           to: flags.required('to'),
           authorized: authorized.length === 0 ? undefined : authorized,
-          identity: flags.text('identity'),
         }),
       );
       const address = channelAddress(text(answer, 'addr') || text(answer, 'address'));
@@ -105,16 +108,21 @@ export function register(program: Command): void {
     ],
     run: async ({ args, flags }) => {
       const name = bare(args[0]);
+      const node = nodeNamed(flags.text('at'));
+      refuseOtherIdentity(node, flags);
       const authorized = flags.list('authorized');
+      if (authorized.length > 0)
+        warn(
+          '--authorized lets these identities in without a credential; it keeps nobody else out',
+        );
       try {
         const answer = await callNode(
-          nodeNamed(flags.text('at')),
+          node,
           'POST',
           '/v1/secure-channel-listeners',
           compact({
             address: name,
             authorized: authorized.length === 0 ? undefined : authorized,
-            identity: flags.text('identity'),
           }),
         );
         done(`Secure channel listener ${name} created`);

@@ -7,6 +7,7 @@ import { nodeNamedOrNew } from '../background.ts';
 import { define, type Flags, family } from '../command.ts';
 import { compact, list, text } from '../json.ts';
 import { type Result, status, table } from '../output.ts';
+import { refuseOtherIdentity } from '../refusals.ts';
 import { confirm, done, next, waiting, warn } from '../talk.ts';
 import { checkPolicyText } from './policy-text.ts';
 import { retryOptions } from './shared-options.ts';
@@ -138,6 +139,7 @@ async function create(flags: Flags): Promise<Result> {
   const bind = from === undefined ? { host: '127.0.0.1', port: 0 } : parseAddress(from);
   const allow = checkPolicyText(flags.text('allow') ?? flags.text('expression'));
   const node = await nodeNamedOrNew(flags.text('at'));
+  refuseOtherIdentity(node, flags);
   const alias = flags.text('alias') ?? newName();
   const answer = await waiting(
     `waiting for the outlet of inlet ${alias}`,
@@ -151,7 +153,6 @@ async function create(flags: Flags): Promise<Result> {
         to: flags.text('to'),
         via,
         authorized: flags.text('authorized'),
-        identity: flags.text('identity'),
         allow,
         connection_wait_ms: flags.durationMs('connectionWait') ?? parseDurationMs('5s'),
         retry_wait_ms: flags.durationMs('retryWait') ?? parseDurationMs('20s'),

@@ -84,7 +84,7 @@ export function register(program: Command): void {
     run: async ({ args, flags }): Promise<Result | undefined> => {
       const node = nodeNamed(flags.text('at'));
       const rows = list(await callNode(node, 'GET', '/v1/outlets')).map(outletName);
-      if (rows.length === 0 && args[0] === undefined) return { plain: '[]', json: [] };
+      if (rows.length === 0) return { plain: '[]', json: [] };
       const names = flags.has('all') ? rows : [serviceName(args[0]) ?? rows[0] ?? 'outlet'];
       const missing = names.find((name) => !rows.includes(name));
       if (missing !== undefined)

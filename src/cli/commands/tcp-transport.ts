@@ -25,7 +25,7 @@ export function register(program: Command): void {
       const to = address(flags.required('to'));
       const answer = await callNode(node, 'POST', '/v1/tcp-connections', { to });
       done(`Node ${node} is connected to ${to}`);
-      return { json: answer };
+      return { json: { from: node, ...(typeof answer === 'object' ? answer : {}) } };
     },
   });
   addReading(connection, '/v1/tcp-connections', 'connection');
