@@ -29,17 +29,25 @@ export interface ChannelTrust {
   local(): LocalCredential;
   isRevoked(identifier: string, generation: number): boolean;
   nowMs(): number;
-  /** Throws `denied` when this peer may not have a channel at all. */
-  authorizePeer?(peer: Peer, side: ChannelSide): void;
 }
+/** Decides whether a verified peer may have a channel at all; throws `denied`. */
+export type Admission = (peer: Peer) => void;
 export type ChannelSide = 'dialler' | 'acceptor';
 export interface ChannelOptions {
   /** The relay name that was dialled, or through which the rendezvous came. */
   readonly relay?: string;
   readonly signal?: AbortSignal;
 }
+export interface DialOptions extends ChannelOptions {
+  /** The peer's secure channel listener; `api` without it. */
+  readonly listener?: string;
+  /** Whom to accept; without it, who holds a credential of the local project. */
+  readonly admit?: Admission;
+}
 /** Handles what arrives on a channel that this side accepted (or, for messages, either side). */
 export interface ChannelHandlers {
+  /** Whom a secure channel listener accepts; `undefined` for the listener's default. Throws `not_found`. */
+  admission?(listener: string): Admission | undefined;
   /** A CONNECT stream for a service by name. */
   onConnect(stream: http2.ServerHttp2Stream, service: string, channel: Channel): void;
   /** A question: may the peer use this service? Throws `denied` or `not_found`. */
@@ -51,6 +59,8 @@ export interface ChannelHandlers {
 export const KEY_EXCHANGE_GROUP = 'X25519MLKEM768';
 const ALPN = 'h2';
 const CONTROL_PATH = '/postern/channel/v1/control';
+/** The secure channel listener that every node has. */
+export const LISTENER_DEFAULT = 'api';
 const SERVICE_PATH = '/postern/channel/v1/services/';
 const MESSAGE_PATH = '/postern/channel/v1/messages/';
 /** A handshake that takes longer is dead or hostile. */
@@ -135,6 +145,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
   bytes = 0;
   #peer: Peer;
   readonly #trust: ChannelTrust;
+  readonly #admit: Admission;
   readonly #session: http2.Http2Session;
   readonly #dialling: http2.ClientHttp2Session | undefined;
   readonly #exporter: Buffer;
@@ -150,6 +161,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
     relay: string | undefined;
     peer: Peer;
     trust: ChannelTrust;
+    admit: Admission;
     session: http2.Http2Session;
     /** The same session at the dialling side, which alone opens streams. */
     dialling?: http2.ClientHttp2Session;
@@ -160,6 +172,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.relay = o.relay;
     this.#peer = o.peer;
     this.#trust = o.trust;
+    this.#admit = o.admit;
     this.#session = o.session;
     this.#dialling = o.dialling;
     this.#exporter = o.exporter;
@@ -315,7 +328,8 @@ export class Channel extends EventEmitter<ChannelEvents> {
       const signature = Buffer.from(String(message['signature'] ?? ''), 'base64');
       if (!verify(null, renewalText(this.#exporter, other), certificate.publicKey, signature))
         throw new PosternError('denied', 'A renewal is not signed by its new leaf key');
-      const peer = checkPeer(certificate.raw, this.#trust, this.side);
+      const peer = checkPeer(certificate.raw, this.#trust);
+      this.#admit(peer);
       if (peer.identifier !== this.#peer.identifier || peer.generation < this.#peer.generation)
         throw new PosternError('denied', 'A renewal names another member, or an older state of it');
       this.#peer = peer;
@@ -346,7 +360,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
         this.#trust.isRevoked(this.#peer.identifier, this.#peer.generation)
       )
         throw new PosternError('denied', `${this.#peer.identifier} was revoked`);
-      this.#trust.authorizePeer?.(this.#peer, this.side);
+      this.#admit(this.#peer);
     } catch (reason) {
       this.close(toPosternError(reason));
     }
@@ -421,28 +435,28 @@ function collect(stream: http2.Http2Stream, bytesMax: number): Promise<Buffer> {
   });
 }
 
-function checkPeer(der: Uint8Array, trust: ChannelTrust, side: ChannelSide): Peer {
+function checkPeer(der: Uint8Array, trust: ChannelTrust): Peer {
   const local = trust.local();
   const base = { nowMs: trust.nowMs(), isRevoked: trust.isRevoked.bind(trust) };
-  let peer: Peer;
-  try {
-    peer = verifyPeer(der, {
-      ...base,
-      ...(local.authorityCertificatePem === undefined || local.projectId === undefined
-        ? {}
-        : { authorityCertificatePem: local.authorityCertificatePem, projectId: local.projectId }),
-    });
-  } catch (reason) {
-    // A peer without a credential of ours may still be let in by its identifier alone.
-    if (trust.authorizePeer === undefined || local.authorityCertificatePem === undefined)
-      throw reason;
-    const { subjectAltName } = new X509Certificate(der);
-    if (!subjectAltName?.startsWith('URI:spiffe://none/')) throw reason;
-    peer = verifyPeer(der, base);
-  }
-  trust.authorizePeer?.(peer, side);
-  return peer;
+  if (local.authorityCertificatePem === undefined || local.projectId === undefined)
+    return verifyPeer(der, base);
+  // A peer of no project is verified as far as it goes; admission then asks for more, or for its identifier.
+  const { subjectAltName } = new X509Certificate(der);
+  if (subjectAltName?.startsWith('URI:spiffe://none/')) return verifyPeer(der, base);
+  return verifyPeer(der, {
+    ...base,
+    authorityCertificatePem: local.authorityCertificatePem,
+    projectId: local.projectId,
+  });
 }
+
+/** The rule where nothing else is said: a node of a project talks to members of that project alone. */
+const admitMembers =
+  (trust: ChannelTrust): Admission =>
+  (peer) => {
+    if (trust.local().projectId === undefined || peer.hasCredential) return;
+    throw new PosternError('denied', `${peer.identifier} holds no credential of this project`);
+  };
 
 /** May this peer hold the relay name? A peer without a project has no names to defend. */
 function checkRelay(peer: Peer, relay: string | undefined): void {
@@ -470,9 +484,10 @@ function withTimeout(signal: AbortSignal | undefined): AbortSignal {
 export async function connectChannel(
   socket: Socket,
   trust: ChannelTrust,
-  options: ChannelOptions = {},
+  options: DialOptions = {},
 ): Promise<Channel> {
   const local = trust.local();
+  const admit = options.admit ?? admitMembers(trust);
   const signal = withTimeout(options.signal);
   const tls = tlsConnect({
     socket,
@@ -519,7 +534,8 @@ export async function connectChannel(
         const certificate = tls.getPeerX509Certificate();
         if (certificate === undefined || tls.alpnProtocol !== ALPN)
           throw new PosternError('denied', 'The peer is not a node');
-        const peer = checkPeer(certificate.raw, trust, 'dialler');
+        const peer = checkPeer(certificate.raw, trust);
+        admit(peer);
         checkRelay(peer, options.relay);
         const exporter = exporterOf(tls);
         const h2 = http2.connect('https://peer.invalid', {
@@ -532,7 +548,10 @@ export async function connectChannel(
         h2.on('error', fail);
         h2.once('remoteSettings', () => {
           const control = h2.request(
-            { ':method': 'POST', ':path': CONTROL_PATH },
+            {
+              ':method': 'POST',
+              ':path': `${CONTROL_PATH}/${encodeURIComponent(options.listener ?? LISTENER_DEFAULT)}`,
+            },
             { endStream: false },
           );
           control.on('error', fail);
@@ -543,6 +562,7 @@ export async function connectChannel(
               relay: options.relay,
               peer,
               trust,
+              admit,
               session: h2,
               dialling: h2,
               exporter,
@@ -612,6 +632,11 @@ export async function acceptChannel(
     socket.on('close', () =>
       fail(new PosternError('unavailable', 'The peer closed the connection during the handshake')),
     );
+    const refuse = (stream: http2.ServerHttp2Stream, why: PosternError): void => {
+      refuseStream(stream, why);
+      // The refusal gets a moment to travel.
+      setTimeout(() => fail(why), 200).unref();
+    };
     server.on('tlsClientError', fail);
     server.on('sessionError', fail);
     server.on('secureConnection', (tls: TLSSocket) => {
@@ -621,14 +646,14 @@ export async function acceptChannel(
         if (certificate === undefined)
           throw new PosternError('denied', 'The peer presented no credential');
         exporter = exporterOf(tls);
-        peer = checkPeer(certificate.raw, trust, 'acceptor');
+        peer = checkPeer(certificate.raw, trust);
       } catch (reason) {
         refusal = toPosternError(reason);
       }
     });
     server.on('stream', (stream, headers) => {
       stream.on('error', () => undefined);
-      const path = headers[':path'];
+      const path = headers[':path'] ?? '';
       if (channel !== undefined) {
         if (channel.isClosed) stream.destroy(new Error('channel closed'));
         else serve(channel, handlers, stream, headers);
@@ -640,11 +665,18 @@ export async function acceptChannel(
         peer === undefined ||
         exporter === undefined ||
         session === undefined ||
-        path !== CONTROL_PATH
+        !path.startsWith(`${CONTROL_PATH}/`)
       ) {
-        const why = refusal ?? new PosternError('denied', 'The channel is not open yet');
-        refuseStream(stream, why);
-        setTimeout(() => fail(why), 200).unref();
+        refuse(stream, refusal ?? new PosternError('denied', 'The channel is not open yet'));
+        return;
+      }
+      let admit: Admission;
+      try {
+        const listener = decodeURIComponent(path.slice(CONTROL_PATH.length + 1));
+        admit = handlers.admission?.(listener) ?? admitMembers(trust);
+        admit(peer);
+      } catch (reason) {
+        refuse(stream, toPosternError(reason));
         return;
       }
       channel = new Channel({
@@ -652,6 +684,7 @@ export async function acceptChannel(
         relay: options.relay,
         peer,
         trust,
+        admit,
         session,
         exporter,
       });

@@ -1,5 +1,6 @@
 export { bridge, splice } from './bridge.ts';
 export {
+  type Admission,
   acceptChannel,
   Channel,
   type ChannelHandlers,
@@ -7,7 +8,9 @@ export {
   type ChannelSide,
   type ChannelTrust,
   connectChannel,
+  type DialOptions,
   KEY_EXCHANGE_GROUP,
+  LISTENER_DEFAULT,
   type LocalCredential,
   refusalFromHeaders,
   refuseStream,

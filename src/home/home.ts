@@ -6,7 +6,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -284,12 +284,21 @@ export class Home {
     return join(this.path, 'nodes', name);
   }
 
-  /** The Unix socket of a node's API; in a folder of this user's own when the home's path is too long for a socket. */
+  /**
+   * The Unix socket of a node's API; in a folder of this user's own when the home's path is too long for a socket.
+   * Not in the node's directory: a foreground node leaves none. Throws `denied` when that folder is somebody else's.
+   */
   nodeSocketPath(name: string): string {
-    const path = join(this.nodeDirectory(name), 'api.sock');
-    if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return path;
-    const folder = join(tmpdir(), `postern-${userInfo().uid}`);
+    const path = join(this.path, 'run', `${name}.sock`);
+    const isShort = Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX;
+    const folder = isShort ? join(this.path, 'run') : join(tmpdir(), `postern-${userInfo().uid}`);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const { uid, mode } = lstatSync(folder);
+    if (uid !== userInfo().uid || (mode & 0o077) !== 0)
+      throw new PosternError('denied', `The folder ${folder} is not this user's alone`, {
+        hint: 'Remove it, or choose a shorter POSTERN_HOME',
+      });
+    if (isShort) return path;
     return join(folder, `${createHash('sha256').update(path).digest('hex').slice(0, 32)}.sock`);
   }
 

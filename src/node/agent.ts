@@ -6,13 +6,16 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import {
+  type Admission,
   acceptChannel,
   type Channel,
   type ChannelHandlers,
   ChannelPool,
   type ChannelTrust,
   connectChannel,
+  type DialOptions,
   KEY_EXCHANGE_GROUP,
+  LISTENER_DEFAULT,
   type LocalCredential,
 } from '../channel/index.ts';
 import {
@@ -73,6 +76,17 @@ interface RelayState {
   /** Another node took the name; this one does not fight for it. */
   isDisplaced: boolean;
   lastFailure: string | undefined;
+}
+
+/** Admits the identities that somebody named, whatever credentials they hold. */
+function admitOnly(identifiers: readonly string[]): Admission {
+  return (peer) => {
+    if (identifiers.includes(peer.identifier)) return;
+    throw new PosternError(
+      'denied',
+      `The peer is ${peer.identifier}, which --authorized does not name`,
+    );
+  };
 }
 
 export class NodeAgent {
@@ -153,28 +167,25 @@ export class NodeAgent {
       return least === null || (least !== undefined && generation < least);
     },
     nowMs: () => Date.now(),
-    authorizePeer: (peer) => {
-      if (this.project === undefined || peer.hasCredential || this.#isPinned(peer.identifier))
-        return;
-      throw new PosternError(
-        'denied',
-        `${peer.identifier} holds no credential of project ${this.project.name}`,
-      );
-    },
   };
 
-  #isPinned(identifier: string): boolean {
-    for (const state of this.#inlets.values())
-      if (state.record.authorized === identifier) return true;
-    return this.home
-      .notes('secure-channel-listener', this.name)
-      .list()
-      .some(
-        (l) => Array.isArray(l.data['authorized']) && l.data['authorized'].includes(identifier),
+  /** Whom a secure channel listener of this node accepts. Throws `not_found`. */
+  #admission(listener: string): Admission | undefined {
+    if (listener === LISTENER_DEFAULT) return undefined;
+    const found = this.home.notes('secure-channel-listener', this.name).find(listener);
+    if (found === undefined)
+      throw new PosternError(
+        'not_found',
+        `There is no secure channel listener "${listener.slice(0, 100)}" at node ${this.name}`,
       );
+    const authorized: unknown = found.data['authorized'];
+    return Array.isArray(authorized) && authorized.length > 0
+      ? admitOnly(authorized.map(String))
+      : undefined;
   }
 
   readonly #handlers: ChannelHandlers = {
+    admission: (listener) => this.#admission(listener),
     onConnect: (stream, service, channel) => this.outlets.connect(stream, service, channel),
     onProbe: (service, channel) => {
       if (!this.isService(service)) this.outlets.probe(service, channel.peer);
@@ -570,11 +581,16 @@ export class NodeAgent {
     return [...this.#inlets.values()];
   }
 
-  /** Opens a channel to a place, outside any pool. */
-  async dial(place: Place, signal: AbortSignal): Promise<Channel> {
+  /** Opens a channel to a place, outside any pool; with `authorized`, to one of these identities alone. */
+  async dial(place: Place, signal: AbortSignal, authorized?: readonly string[]): Promise<Channel> {
+    const options: DialOptions = {
+      signal,
+      ...(place.listener === undefined ? {} : { listener: place.listener }),
+      ...(authorized === undefined ? {} : { admit: admitOnly(authorized) }),
+    };
     if (place.kind !== 'relay') {
       const address = place.kind === 'address' ? place.address : this.#addressOf(place.node);
-      return connectChannel(await dialTcp(address, signal), this.#trust, { signal });
+      return connectChannel(await dialTcp(address, signal), this.#trust, options);
     }
     if (this.#control === undefined)
       throw new PosternError('denied', 'A relay needs a project: this node belongs to none', {
@@ -586,7 +602,7 @@ export class NodeAgent {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(DIRECT_TIMEOUT_MS)]);
       try {
         const channel = await connectChannel(await dialTcp(address, limit), this.#trust, {
-          signal,
+          ...options,
           relay: place.relay,
         });
         this.logger.info({ relay: place.relay, address }, 'the peer is reached directly');
@@ -599,7 +615,7 @@ export class NodeAgent {
       }
     }
     return connectChannel(await control.meet(grant.token, signal), this.#trust, {
-      signal,
+      ...options,
       relay: place.relay,
     });
   }
@@ -610,23 +626,36 @@ export class NodeAgent {
     return address;
   }
 
-  #pool(place: Place): ChannelPool {
-    const key =
-      place.kind === 'relay'
-        ? `relay ${place.relay}`
-        : place.kind === 'node'
-          ? `node ${place.node}`
-          : `address ${place.address}`;
+  /** Inlets to the same node, through the same listener and for the same identity, share their channels. */
+  #poolKey({ record }: InletState, place: Place): string {
+    const { service: _service, ...door } = place;
+    return JSON.stringify([door, record.authorized ?? null]);
+  }
+  #closeUnusedPools(): void {
+    const used = new Set(this.inlets.flatMap((s) => s.places.map((p) => this.#poolKey(s, p))));
+    for (const [key, pool] of this.#pools)
+      if (!used.has(key)) {
+        this.#pools.delete(key);
+        pool.close();
+      }
+  }
+  #pool(state: InletState, place: Place): ChannelPool {
+    const { authorized } = state.record;
+    const key = this.#poolKey(state, place);
     const known = this.#pools.get(key);
     if (known !== undefined) return known;
     const pool = new ChannelPool({
-      open: (signal) => this.dial(place, signal),
+      open: (signal) =>
+        this.dial(place, signal, authorized === undefined ? undefined : [authorized]),
       onUp: (channel) => channel.on('peer', () => this.recheck()),
       onDown: (reason, left) => {
         if (left > 0 || this.#isClosing) return;
-        this.logger.warn({ err: reason, to: key }, 'the channel went down');
+        this.logger.warn(
+          { err: reason, to: printPlace(place, this.project?.name ?? 'default') },
+          'the channel went down',
+        );
         for (const state of this.#inlets.values()) {
-          if (state.active === undefined || this.#pool(state.active) !== pool) continue;
+          if (state.active === undefined || this.#pool(state, state.active) !== pool) continue;
           state.lastFailure = reason;
           this.#retrySoon(state, 0);
         }
@@ -651,7 +680,7 @@ export class NodeAgent {
 
   #peek(state: InletState): { channel: Channel; service: string } | undefined {
     if (state.active === undefined) return undefined;
-    const channel = this.#pool(state.active).peek();
+    const channel = this.#pool(state, state.active).peek();
     return channel === undefined ? undefined : { channel, service: state.active.service };
   }
 
@@ -660,7 +689,7 @@ export class NodeAgent {
     let last: PosternError | undefined;
     for (const place of state.places) {
       try {
-        const channel = await this.#pool(place).get();
+        const channel = await this.#pool(state, place).get();
         this.#check(state, channel.peer);
         await channel.probe(place.service);
         state.active = place;
@@ -769,6 +798,7 @@ export class NodeAgent {
     this.#inlets.delete(name);
     this.home.inlets(this.name).delete(name);
     await state.inlet.stop();
+    this.#closeUnusedPools();
   }
   isUp(state: InletState): boolean {
     return this.#peek(state) !== undefined;

@@ -354,14 +354,7 @@ export class NodeApi {
       const b = checked(Open, body);
       const [place] = placesOf(b.to, undefined);
       if (place === undefined) throw new PosternError('invalid', 'No route');
-      const channel = await a.dial(place, AbortSignal.timeout(10_000));
-      if (b.authorized !== undefined && !b.authorized.includes(channel.peer.identifier)) {
-        channel.close(new PosternError('denied', 'not authorised'));
-        throw new PosternError(
-          'denied',
-          `The peer is ${channel.peer.identifier}, which --authorized does not name`,
-        );
-      }
+      const channel = await a.dial(place, AbortSignal.timeout(10_000), b.authorized);
       const open = { id: randomBytes(16).toString('hex'), channel, to: b.to };
       this.#opened.set(open.id, open);
       channel.once('close', () => this.#opened.delete(open.id));

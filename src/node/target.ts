@@ -2,14 +2,20 @@
 import { PosternError } from '../kernel/index.ts';
 import { parseRoute, type Segment } from '../trust/light.ts';
 
+interface Door {
+  readonly service: string;
+  /** The secure channel listener at the far node; its default without it. */
+  readonly listener?: string;
+}
 export type Place =
-  | { readonly kind: 'relay'; readonly relay: string; readonly service: string }
-  | { readonly kind: 'address'; readonly address: string; readonly service: string }
-  | { readonly kind: 'node'; readonly node: string; readonly service: string };
+  | ({ readonly kind: 'relay'; readonly relay: string } & Door)
+  | ({ readonly kind: 'address'; readonly address: string } & Door)
+  | ({ readonly kind: 'node'; readonly node: string } & Door);
 
 const SERVICE_DEFAULT = 'outlet';
 const RELAY_DEFAULT = 'default';
 const FORWARD = 'forward_to_';
+const LISTENER = 'api';
 
 function fromSegments(segments: readonly Segment[], route: string): Place {
   const bad = (): PosternError =>
@@ -17,13 +23,18 @@ function fromSegments(segments: readonly Segment[], route: string): Place {
   const services = segments.filter((s) => s.kind === 'service').map((s) => s.value);
   const service = services.filter((s) => !s.startsWith(FORWARD)).at(-1) ?? SERVICE_DEFAULT;
   const relay = services.find((s) => s.startsWith(FORWARD))?.slice(FORWARD.length);
+  const secure = segments.find((s) => s.kind === 'secure')?.value;
+  const door: Door = {
+    service,
+    ...(secure === undefined || secure === LISTENER ? {} : { listener: secure }),
+  };
   const [first, second] = segments;
   if (first === undefined) throw bad();
   if (first.kind === 'project' || (first.kind === 'service' && relay !== undefined))
-    return { kind: 'relay', relay: relay ?? RELAY_DEFAULT, service };
-  if (first.kind === 'node') return { kind: 'node', node: first.value, service };
+    return { kind: 'relay', relay: relay ?? RELAY_DEFAULT, ...door };
+  if (first.kind === 'node') return { kind: 'node', node: first.value, ...door };
   if ((first.kind === 'dnsaddr' || first.kind === 'ip4') && second?.kind === 'tcp')
-    return { kind: 'address', address: `${first.value}:${second.value}`, service };
+    return { kind: 'address', address: `${first.value}:${second.value}`, ...door };
   throw bad();
 }
 
@@ -62,5 +73,5 @@ export function printPlace(place: Place, project: string): string {
       : place.kind === 'node'
         ? `/node/${place.node}`
         : `/dnsaddr/${place.address.replace(/:(\d+)$/, '/tcp/$1')}`;
-  return `${head}/secure/api/service/${place.service}`;
+  return `${head}/secure/${place.listener ?? LISTENER}/service/${place.service}`;
 }
