@@ -101,12 +101,18 @@ export async function startBackgroundNode(name: string): Promise<void> {
     hasEnded = true;
   });
   closeHome();
-  await waiting(
-    `waiting for node ${name} to answer`,
-    untilRunning(name, () => hasEnded, errorPath),
-  );
-  child.removeAllListeners();
-  child.unref();
+  try {
+    await waiting(
+      `waiting for node ${name} to answer`,
+      untilRunning(name, () => hasEnded, errorPath),
+    );
+  } catch (reason) {
+    child.kill('SIGKILL');
+    throw reason;
+  } finally {
+    child.removeAllListeners();
+    child.unref();
+  }
 }
 
 async function untilRunning(

@@ -1,5 +1,6 @@
 /** A node as a process: logs as JSON lines, answers on its socket, drains on SIGTERM and SIGINT. */
 import { rmSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { pino } from 'pino';
 import type { Home } from '../home/index.ts';
 import type { Logger } from '../kernel/index.ts';
@@ -18,25 +19,28 @@ export interface NodeOptions {
 export async function startNode(
   o: NodeOptions,
 ): Promise<{ agent: NodeAgent; close(): Promise<void> }> {
+  const socketPath = o.home.nodeSocketPath(o.name);
   const agent = new NodeAgent({ home: o.home, name: o.name, logger: o.logger });
   const api = new NodeApi(agent, o.onStop);
-  await agent.start();
-  const http =
-    agent.record.httpServer === undefined
-      ? undefined
-      : await api.listenHttp(agent.record.httpServer.port);
-  const socketPath = o.home.nodeSocketPath(o.name);
-  const server = await api.listen(socketPath, o.logger);
-  return {
-    agent,
-    close: async () => {
-      http?.close();
-      await agent.close();
+  const servers: Server[] = [];
+  const close = async (): Promise<void> => {
+    await agent.close();
+    for (const server of servers) {
       server.close();
       server.closeAllConnections();
-      rmSync(socketPath, { force: true });
-    },
+    }
+    rmSync(socketPath, { force: true });
   };
+  try {
+    await agent.start();
+    if (agent.record.httpServer !== undefined)
+      servers.push(await api.listenHttp(agent.record.httpServer.port));
+    servers.push(await api.listen(socketPath, o.logger));
+  } catch (reason) {
+    await close();
+    throw reason;
+  }
+  return { agent, close };
 }
 
 /** Runs a node until it is told to stop; the process ends with it. */

@@ -14,7 +14,7 @@ import {
 import { connect, type Socket } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import type { TLSSocket } from 'node:tls';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { createAudit } from '../audit/index.ts';
@@ -30,19 +30,16 @@ import {
 } from '../kernel/index.ts';
 import { RelayService } from '../relay/index.ts';
 import { openStore, type Store } from '../store/index.ts';
-import {
-  createServerCa,
-  exportPrivateKey,
-  fingerprint,
-  generateLeafKey,
-  issueServerCertificate,
-} from '../trust/index.ts';
+import { createServerCa, fingerprint } from '../trust/index.ts';
 import type { Caller } from './caller.ts';
+import { ServerCertificate } from './certificate.ts';
 import { adminSocketPath, type ServerConfig } from './config.ts';
 import { addFaults } from './http/fault.ts';
 import { addManagementRoutes, type ServerParts } from './http/management.ts';
 import { addNodeRoutes, machineOf, NodeSessions } from './http/nodes.ts';
+import { publishOpenApi } from './http/openapi.ts';
 import { NodePort } from './node-port.ts';
+import { CHECK_INTERVAL_MS, listenPublic } from './public-port.ts';
 
 export interface RunningServer {
   readonly nodes: { readonly host: string; readonly port: number };
@@ -50,9 +47,10 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-const SERVER_CERTIFICATE_MS = 90 * 86_400_000;
+const NODE_TLS = { minVersion: 'TLSv1.3', ecdhCurve: 'X25519MLKEM768' } as const;
 const HEAD_INTERVAL_MS = 60_000;
 const BODY_BYTES_MAX = 256 * 1024;
+const REQUEST_MS = 30_000;
 /** How long requests under way may take when the server stops. */
 const DRAIN_MS = 3_000;
 
@@ -101,8 +99,9 @@ async function caOf(
   return ca;
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+/** The hosts of a list of `host:port`. */
+function hostsOf(addresses: readonly string[]): string[] {
+  return addresses.map((a) => a.slice(0, a.lastIndexOf(':')).replace(/^\[|\]$/g, ''));
 }
 
 /** The addresses of this machine when the node port listens on all of them. */
@@ -164,6 +163,8 @@ export async function runServer(
     const authority = new AuthorityManager({ store, fabric, audit, clock: systemClock });
     await authority.refresh();
     const ca = await caOf(store, fabric);
+    // Public: what others verify this server's certificate with (curl --cacert).
+    writeFileSync(join(config.home, 'ca.pem'), ca.certificatePem, { mode: 0o644 });
     const relay = new RelayService();
     const sessions = new NodeSessions();
     let nodeAddress = config.nodes;
@@ -261,12 +262,15 @@ export async function runServer(
     };
     const options = {
       bodyLimit: BODY_BYTES_MAX,
+      http: { connectionsCheckingInterval: CHECK_INTERVAL_MS },
+      requestTimeout: REQUEST_MS,
       ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     } as const;
 
     // The admin socket: the operating system's permissions are its lock.
     const admin = Fastify(options);
     finish(admin, 'admin');
+    await publishOpenApi(admin, o.version);
     addManagementRoutes(admin, parts, async () => ({ kind: 'local' }));
     admin.get('/metrics', async (_request, reply) =>
       reply.type(registry.contentType).send(await registry.metrics()),
@@ -283,6 +287,7 @@ export async function runServer(
     // The public listener: bearer tokens alone.
     const open = Fastify(options);
     finish(open, 'public');
+    await publishOpenApi(open, o.version);
     addManagementRoutes(open, parts, async (request) => {
       const [, token] = /^Bearer ([0-9a-f]{64})$/.exec(request.headers.authorization ?? '') ?? [];
       const grant =
@@ -293,49 +298,35 @@ export async function runServer(
         });
       return { kind: 'token', grant };
     });
-    if (!isLoopback(config.public.host))
-      throw new PosternError(
-        'unsupported',
-        `The public listener serves loopback only for now, not ${config.public.host}`,
-        { hint: 'Set listen.public to 127.0.0.1:4433' },
-      );
     open.get('/health', async () => ({ status: 'ok' }));
     open.get('/metrics', async (_request, reply) =>
       reply.type(registry.contentType).send(await registry.metrics()),
     );
-    await open.listen(config.public);
-    closers.push(() => open.close());
-    const openAddress = open.server.address();
-    const publicPort =
-      typeof openAddress === 'object' && openAddress !== null
-        ? openAddress.port
-        : config.public.port;
+    const certificate = await ServerCertificate.create(
+      ca,
+      [hostname(), 'localhost', ...hostsOf(parts.advertised()), '127.0.0.1'],
+      logger,
+    );
+    closers.push(() => certificate.close());
+    const publicPort = await listenPublic(open, certificate, config.public);
+    closers.push(() => publicPort.close());
 
     // The node port.
-    const leaf = generateLeafKey();
-    const certificate = await issueServerCertificate({
-      ca,
-      names: [hostname(), 'localhost', '127.0.0.1'],
-      leaf,
-      nowMs: Date.now(),
-      validityMs: SERVER_CERTIFICATE_MS,
-    });
     // Typed as any other instance: the routes use nothing that HTTP/1.1 and HTTP/2 do not share, connectionOf apart.
     const nodes = Fastify({
       ...options,
       http2: true,
       https: {
-        key: exportPrivateKey(leaf.privateKey),
-        cert: `${certificate}\n${ca.certificatePem}`,
+        ...NODE_TLS,
+        ...certificate.pair,
         ALPNProtocols: ['h2'],
-        minVersion: 'TLSv1.3',
-        ecdhCurve: 'X25519MLKEM768',
         requestCert: true,
         // Verified for each request by machineOf, against the project that the certificate names.
         rejectUnauthorized: false,
         handshakeTimeout: 5_000,
       },
     }) as unknown as FastifyInstance;
+    certificate.follow(nodes.server as unknown as TlsServer, NODE_TLS);
     const port = new NodePort({
       onTls: (socket) => nodes.server.emit('connection', socket),
       onToken: (token, socket) => relay.present(token, socket),
@@ -402,7 +393,7 @@ export async function runServer(
     const state: ServerState = {
       pid: process.pid,
       nodes: `${nodeAddress.host}:${nodeAddress.port}`,
-      public: `${config.public.host}:${publicPort}`,
+      public: `${config.public.host}:${publicPort.port}`,
       started_at: new Date().toISOString(),
       version: o.version,
     };
@@ -412,7 +403,7 @@ export async function runServer(
     logger.info(state, 'the server is ready');
     return {
       nodes: nodeAddress,
-      public: { host: config.public.host, port: publicPort },
+      public: { host: config.public.host, port: publicPort.port },
       close: async () => {
         await audit.signHead().catch(() => undefined);
         const slow = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS).unref());
