@@ -10,7 +10,7 @@
 import { createPrivateKey, sign, verify, X509Certificate } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import http2 from 'node:http2';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { PosternError, toPosternError } from '../kernel/index.ts';
 import { type IdentityKeys, type Peer, verifyPeer } from '../trust/index.ts';
@@ -54,6 +54,8 @@ export interface ChannelHandlers {
   onProbe(service: string, channel: Channel): void;
   /** A short message to a service; answers the reply. */
   onMessage(service: string, body: Buffer, channel: Channel): Promise<Buffer>;
+  /** The peer claims a relay name at this node; the stream lives as long as the claim. Throws `denied`. */
+  onClaim?(name: string, stream: http2.ServerHttp2Stream, channel: Channel): void;
 }
 
 export const KEY_EXCHANGE_GROUP = 'X25519MLKEM768';
@@ -63,6 +65,7 @@ const CONTROL_PATH = '/postern/channel/v1/control';
 export const LISTENER_DEFAULT = 'api';
 const SERVICE_PATH = '/postern/channel/v1/services/';
 const MESSAGE_PATH = '/postern/channel/v1/messages/';
+const RELAY_PATH = '/postern/channel/v1/relays/';
 /** A handshake that takes longer is dead or hostile. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 4_000;
@@ -305,6 +308,23 @@ export class Channel extends EventEmitter<ChannelEvents> {
     });
   }
 
+  /** Opens a stream to a service of the peer and waits until it is joined; for channels inside this one. */
+  async tunnel(service: string, signal?: AbortSignal): Promise<Duplex> {
+    const stream = this.openStream(service);
+    await answered(stream, withTimeout(signal));
+    return stream;
+  }
+
+  /** Claims a relay name at the peer; answers the tokens of those who dial it, until the claim ends. */
+  async claimRelay(name: string): Promise<AsyncIterable<string>> {
+    const stream = this.#client().request(
+      { ':method': 'POST', ':path': `${RELAY_PATH}${encodeURIComponent(name)}` },
+      { endStream: false },
+    );
+    await answered(stream, withTimeout(undefined));
+    return tokens(stream);
+  }
+
   /** Binds the control stream; both ends send their renewals on it. */
   bindControl(stream: http2.Http2Stream): void {
     this.#control = stream;
@@ -413,6 +433,50 @@ function readLines(
   });
 }
 
+/** Waits for a stream's 200. Throws the peer's refusal. */
+function answered(stream: http2.ClientHttp2Stream, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause?: unknown): void => {
+      signal.removeEventListener('abort', fail);
+      stream.destroy();
+      reject(
+        cause instanceof PosternError
+          ? cause
+          : new PosternError('unavailable', 'The peer did not answer', { cause }),
+      );
+    };
+    signal.addEventListener('abort', fail, { once: true });
+    stream.once('error', fail);
+    stream.once('close', fail);
+    stream.once('response', (headers) => {
+      if (headers[':status'] !== 200) return fail(refusalFromHeaders(headers));
+      signal.removeEventListener('abort', fail);
+      stream.off('close', fail);
+      stream.off('error', fail);
+      stream.on('error', () => undefined);
+      resolve();
+    });
+  });
+}
+
+/** The tokens that a claim's stream carries, one JSON line each. */
+async function* tokens(stream: http2.Http2Stream): AsyncGenerator<string> {
+  let pending = '';
+  stream.setEncoding('utf8');
+  for await (const chunk of stream) {
+    pending += String(chunk);
+    if (pending.length > CONTROL_LINE_BYTES_MAX)
+      throw new PosternError('invalid', 'A control message is too long');
+    for (let end = pending.indexOf('\n'); end >= 0; end = pending.indexOf('\n')) {
+      const { type, token } = parseJson(pending.slice(0, end));
+      pending = pending.slice(end + 1);
+      if (type === 'displaced')
+        throw new PosternError('conflict', 'Another node took the relay name');
+      if (typeof token === 'string' && /^[0-9a-f]{64}$/.test(token)) yield token;
+    }
+  }
+}
+
 function collect(stream: http2.Http2Stream, bytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -482,7 +546,7 @@ function withTimeout(signal: AbortSignal | undefined): AbortSignal {
  * Throws `denied` with the side that refused, or `unavailable`.
  */
 export async function connectChannel(
-  socket: Socket,
+  socket: Duplex,
   trust: ChannelTrust,
   options: DialOptions = {},
 ): Promise<Channel> {
@@ -584,7 +648,7 @@ export async function connectChannel(
 
 /** The accepting side: runs the handshake as the TLS server over a raw socket. Owns the socket from the call on. */
 export async function acceptChannel(
-  socket: Socket,
+  socket: Duplex,
   trust: ChannelTrust,
   handlers: ChannelHandlers,
   options: ChannelOptions = {},
@@ -721,6 +785,9 @@ function serve(
           stream.end(reply);
         })
         .catch((reason: unknown) => refuseStream(stream, toPosternError(reason)));
+    } else if (method === 'POST' && path.startsWith(RELAY_PATH) && handlers.onClaim) {
+      handlers.onClaim(decodeURIComponent(path.slice(RELAY_PATH.length)), stream, channel);
+      stream.resume();
     } else throw new PosternError('not_found', 'A channel knows no such path');
   } catch (reason) {
     refuseStream(stream, toPosternError(reason));

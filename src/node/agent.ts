@@ -4,7 +4,8 @@
  * INVARIANT: a channel's peer is asked about at every stream, on both sides; a change of policy, a revocation or a new
  * credential acts on what is already running.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
+import type { Duplex } from 'node:stream';
 import {
   type Admission,
   acceptChannel,
@@ -46,7 +47,9 @@ import {
   selfIssue,
 } from '../trust/index.ts';
 import { type Denial, PolicyBook } from './policies.ts';
-import { type Place, placesOf, printPlace } from './target.ts';
+import { RelayClaim } from './relay-claim.ts';
+import { FORWARD_PREFIX, RENDEZVOUS_PREFIX, RelayHost } from './relay-host.ts';
+import { hostPlaceOf, type Place, placesOf, printPlace } from './target.ts';
 
 const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 2_000;
@@ -76,6 +79,8 @@ interface RelayState {
   /** Another node took the name; this one does not fight for it. */
   isDisplaced: boolean;
   lastFailure: string | undefined;
+  /** Of a relay on another node. */
+  claim?: RelayClaim;
 }
 
 /** Admits the identities that somebody named, whatever credentials they hold. */
@@ -96,6 +101,7 @@ export class NodeAgent {
   readonly project: ProjectRecord | undefined;
   readonly policies: PolicyBook;
   readonly outlets: OutletRegistry;
+  readonly relayHost: RelayHost;
   readonly logger: Logger;
   readonly startedAtMs: number = Date.now();
   readonly #keys: IdentityKeys;
@@ -129,6 +135,7 @@ export class NodeAgent {
       node: o.name,
       onDenial: (denial) => this.#onDenial(denial),
     });
+    this.relayHost = new RelayHost(this.project !== undefined);
     this.outlets = new OutletRegistry((service, peer) =>
       this.policies.check('outlet', service, peer),
     );
@@ -186,7 +193,14 @@ export class NodeAgent {
 
   readonly #handlers: ChannelHandlers = {
     admission: (listener) => this.#admission(listener),
-    onConnect: (stream, service, channel) => this.outlets.connect(stream, service, channel),
+    onConnect: (stream, service, channel) => {
+      if (service.startsWith(FORWARD_PREFIX))
+        this.relayHost.connect(service.slice(FORWARD_PREFIX.length), stream);
+      else if (service.startsWith(RENDEZVOUS_PREFIX))
+        this.relayHost.meet(service.slice(RENDEZVOUS_PREFIX.length), stream, channel);
+      else this.outlets.connect(stream, service, channel);
+    },
+    onClaim: (name, stream, channel) => this.relayHost.claim(name, stream, channel),
     onProbe: (service, channel) => {
       if (!this.isService(service)) this.outlets.probe(service, channel.peer);
     },
@@ -270,13 +284,11 @@ export class NodeAgent {
       startedAtMs: this.startedAtMs,
     });
     for (const outlet of this.home.outlets(this.name).list()) this.#addOutlet(outlet);
-    for (const relay of this.home.relays(this.name).list())
-      this.#relays.set(relay.name, {
-        record: relay,
-        isUp: false,
-        isDisplaced: false,
-        lastFailure: undefined,
-      });
+    for (const record of this.home.relays(this.name).list()) {
+      const state = { record, isUp: false, isDisplaced: false, lastFailure: undefined };
+      this.#relays.set(record.name, state);
+      if (hostPlaceOf(record.at) !== undefined) void this.#register(state);
+    }
     if (this.project !== undefined) this.#startControl(this.project);
     for (const inlet of this.home.inlets(this.name).list()) {
       await this.#addInlet(inlet).catch((reason: unknown) =>
@@ -403,6 +415,7 @@ export class NodeAgent {
     });
     control.on('disconnected', (reason) => {
       for (const state of this.#relays.values()) {
+        if (state.claim !== undefined) continue;
         state.isUp = false;
         state.lastFailure ??= reason.message;
       }
@@ -440,7 +453,7 @@ export class NodeAgent {
     for (const channel of this.#channels()) channel.recheck();
   }
 
-  async #accept(socket: Socket, relay?: string): Promise<void> {
+  async #accept(socket: Duplex, relay?: string): Promise<void> {
     const channel = await acceptChannel(
       socket,
       this.#trust,
@@ -533,14 +546,16 @@ export class NodeAgent {
     return [...this.#relays.values()];
   }
   async createRelay(record: RelayRecord, waits: boolean): Promise<RelayState> {
-    if (this.project === undefined)
+    const host = hostPlaceOf(record.at);
+    if (this.project === undefined && host === undefined)
       throw new PosternError('denied', 'A relay needs a project: this node belongs to none', {
         hint: 'Please enroll first: postern enroll, or postern project enroll TICKET',
       });
+    this.#relays.get(record.name)?.claim?.close();
     this.home.relays(this.name).put(record);
     const state: RelayState = { record, isUp: false, isDisplaced: false, lastFailure: undefined };
     this.#relays.set(record.name, state);
-    if (waits) await this.#untilConnected(5_000);
+    if (waits && host === undefined) await this.#untilConnected(5_000);
     await this.#register(state);
     return state;
   }
@@ -549,7 +564,27 @@ export class NodeAgent {
     while (this.#control?.isConnected === false && performance.now() < until)
       await new Promise((r) => setTimeout(r, 20));
   }
+  /** Keeps a name claimed at another node. Throws never; the state says how it went. */
+  async #claim(state: RelayState, place: Place): Promise<void> {
+    if (state.claim !== undefined) return;
+    const { name } = state.record;
+    state.claim = new RelayClaim({
+      name,
+      logger: this.logger,
+      dial: (signal) => this.dial(place, signal),
+      accept: (socket) => this.#accept(socket, name),
+      onChange: (isUp, reason) => {
+        state.isUp = isUp;
+        state.lastFailure = reason?.message;
+        if (reason !== undefined)
+          this.logger.warn({ err: reason, relay: name }, 'the relay is not reached');
+      },
+    });
+    await state.claim.start();
+  }
   async #register(state: RelayState): Promise<void> {
+    const host = hostPlaceOf(state.record.at);
+    if (host !== undefined) return this.#claim(state, host);
     if (state.isDisplaced || this.#control === undefined) return;
     try {
       const direct = this.listeners.filter((a) => !/^(127\.|localhost|0\.0\.0\.0|\[?::)/.test(a));
@@ -571,7 +606,10 @@ export class NodeAgent {
   }
   async deleteRelay(name: string): Promise<void> {
     this.home.relays(this.name).delete(name);
+    const state = this.#relays.get(name);
     this.#relays.delete(name);
+    state?.claim?.close();
+    if (state?.claim !== undefined) return;
     if (this.#control?.isConnected) await this.#control.releaseRelay(name).catch(() => undefined);
   }
 
@@ -590,7 +628,19 @@ export class NodeAgent {
     };
     if (place.kind !== 'relay') {
       const address = place.kind === 'address' ? place.address : this.#addressOf(place.node);
-      return connectChannel(await dialTcp(address, signal), this.#trust, options);
+      const { through } = place;
+      if (through === undefined)
+        return connectChannel(await dialTcp(address, signal), this.#trust, options);
+      const outer = await connectChannel(await dialTcp(address, signal), this.#trust, { signal });
+      try {
+        const socket = await outer.tunnel(`${FORWARD_PREFIX}${through}`, signal);
+        const inner = await connectChannel(socket, this.#trust, { ...options, relay: through });
+        inner.once('close', (reason) => outer.close(reason));
+        return inner;
+      } catch (reason) {
+        outer.close(toPosternError(reason));
+        throw reason;
+      }
     }
     if (this.#control === undefined)
       throw new PosternError('denied', 'A relay needs a project: this node belongs to none', {
@@ -857,6 +907,7 @@ export class NodeAgent {
     const until = performance.now() + DRAIN_MS;
     while (this.outlets.liveStreams > 0 && performance.now() < until)
       await new Promise((r) => setTimeout(r, 50));
+    for (const { claim } of this.#relays.values()) claim?.close();
     for (const pool of this.#pools.values()) pool.close();
     for (const channel of this.#accepted)
       channel.close(new PosternError('unavailable', 'The node is stopping'));

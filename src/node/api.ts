@@ -24,7 +24,7 @@ import {
 import { parseRoute } from '../trust/index.ts';
 import type { NodeAgent } from './agent.ts';
 import { RESOURCE_TYPES } from './policies.ts';
-import { placesOf } from './target.ts';
+import { listenerPlaceOf, placesOf } from './target.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const Text = Type.String({ minLength: 1, maxLength: 4096 });
@@ -121,6 +121,7 @@ export class NodeApi {
       { addr: 'uppercase', type: 'uppercase' },
       { addr: 'forwarding_service', type: 'relay' },
       { addr: 'static_forwarding_service', type: 'relay' },
+      ...this.#agent.relayHost.names.map((n) => ({ addr: `forward_to_${n}`, type: 'relay' })),
       ...[...this.#hops].map((addr) => ({ addr, type: 'hop' })),
       ...this.#agent.home
         .notes('secure-channel-listener', this.#agent.name)
@@ -253,12 +254,6 @@ export class NodeApi {
     this.#on('POST', '/v1/relays', async (_p, body) => {
       const b = checked(Relay, body);
       const at = b.at ?? `/project/${a.project?.name ?? 'default'}`;
-      if (!at.startsWith('/project/') && !/^[\w-]+$/.test(at))
-        throw new PosternError(
-          'unsupported',
-          'Relays on a node are not supported yet: a relay is at the project',
-          { hint: 'Leave --at out' },
-        );
       const record = {
         name: b.name,
         at,
@@ -352,9 +347,11 @@ export class NodeApi {
     };
     this.#on('POST', '/v1/secure-channels', async (_p, body) => {
       const b = checked(Open, body);
-      const [place] = placesOf(b.to, undefined);
-      if (place === undefined) throw new PosternError('invalid', 'No route');
-      const channel = await a.dial(place, AbortSignal.timeout(10_000), b.authorized);
+      const channel = await a.dial(
+        listenerPlaceOf(b.to),
+        AbortSignal.timeout(10_000),
+        b.authorized,
+      );
       const open = { id: randomBytes(16).toString('hex'), channel, to: b.to };
       this.#opened.set(open.id, open);
       channel.once('close', () => this.#opened.delete(open.id));

@@ -6,6 +6,8 @@ interface Door {
   readonly service: string;
   /** The secure channel listener at the far node; its default without it. */
   readonly listener?: string;
+  /** A relay at that node, to be dialled through it. */
+  readonly through?: string;
 }
 export type Place =
   | ({ readonly kind: 'relay'; readonly relay: string } & Door)
@@ -28,13 +30,14 @@ function fromSegments(segments: readonly Segment[], route: string): Place {
     service,
     ...(secure === undefined || secure === LISTENER ? {} : { listener: secure }),
   };
+  const far: Door = { ...door, ...(relay === undefined ? {} : { through: relay }) };
   const [first, second] = segments;
   if (first === undefined) throw bad();
   if (first.kind === 'project' || (first.kind === 'service' && relay !== undefined))
     return { kind: 'relay', relay: relay ?? RELAY_DEFAULT, ...door };
-  if (first.kind === 'node') return { kind: 'node', node: first.value, ...door };
+  if (first.kind === 'node') return { kind: 'node', node: first.value, ...far };
   if ((first.kind === 'dnsaddr' || first.kind === 'ip4') && second?.kind === 'tcp')
-    return { kind: 'address', address: `${first.value}:${second.value}`, ...door };
+    return { kind: 'address', address: `${first.value}:${second.value}`, ...far };
   throw bad();
 }
 
@@ -73,5 +76,25 @@ export function printPlace(place: Place, project: string): string {
       : place.kind === 'node'
         ? `/node/${place.node}`
         : `/dnsaddr/${place.address.replace(/:(\d+)$/, '/tcp/$1')}`;
-  return `${head}/secure/${place.listener ?? LISTENER}/service/${place.service}`;
+  const through =
+    place.kind === 'relay' || place.through === undefined
+      ? ''
+      : `/service/${FORWARD}${place.through}`;
+  return `${head}${through}/secure/${place.listener ?? LISTENER}/service/${place.service}`;
+}
+
+/** The place of a route whose last service is a secure channel listener, as `secure-channel create` takes it. */
+export function listenerPlaceOf(route: string): Place {
+  const segments = parseRoute(route);
+  const last = segments.at(-1);
+  if (last?.kind !== 'service' || last.value.startsWith(FORWARD))
+    return fromSegments(segments, route);
+  const place = fromSegments(segments.slice(0, -1), route);
+  return last.value === LISTENER ? place : { ...place, listener: last.value };
+}
+
+/** The node that a relay's `--at` names, or undefined for the project's relay. Throws `invalid`. */
+export function hostPlaceOf(at: string): Place | undefined {
+  if (at.startsWith('/project/')) return undefined;
+  return fromSegments(parseRoute(at.startsWith('/') ? at : `/node/${at}`), at);
 }

@@ -7,7 +7,7 @@ import { ExitError, explainFailure } from '../failure.ts';
 import { compact, list, text } from '../json.ts';
 import { table } from '../output.ts';
 import { refuseOtherIdentity } from '../refusals.ts';
-import { confirm, done, warn } from '../talk.ts';
+import { confirm, done } from '../talk.ts';
 import { notSupported } from './unsupported.ts';
 
 const EXIT_LISTENER = 73;
@@ -111,10 +111,6 @@ export function register(program: Command): void {
       const node = nodeNamed(flags.text('at'));
       refuseOtherIdentity(node, flags);
       const authorized = flags.list('authorized');
-      if (authorized.length > 0)
-        warn(
-          '--authorized lets these identities in without a credential; it keeps nobody else out',
-        );
       try {
         const answer = await callNode(
           node,
