@@ -162,12 +162,18 @@ export async function stopNode(name: string, isForced: boolean): Promise<void> {
   if (pid !== undefined && (await isRunning(name))) process.kill(pid, 'SIGKILL');
 }
 
-/** Is there a process of this id? */
+/** Does a process of this id run? One that ended and waits for its parent to notice does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+  try {
+    // Linux tells; elsewhere the file is not there.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
+  } catch {
+    return true;
   }
 }
