@@ -9,6 +9,7 @@ import {
   type ChannelTrust,
   connectChannel,
   splice,
+  tuneMemory,
 } from '../../src/channel/index.ts';
 import type { PosternError } from '../../src/kernel/index.ts';
 import { Inlet, OutletRegistry } from '../../src/portal/index.ts';
@@ -178,6 +179,8 @@ function inlet(order: Extract<Order, { role: 'inlet' }>): Promise<number[]> {
 }
 
 function play(order: Order): Promise<number[]> {
+  // As the program itself does; the plain hops stay what Node is.
+  if (order.role === 'relay' || order.role === 'outlet' || order.role === 'inlet') tuneMemory();
   switch (order.role) {
     case 'target':
       return target().then((port) => [port]);

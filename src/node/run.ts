@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { pino } from 'pino';
+import { tuneMemory } from '../channel/index.ts';
 import type { Home } from '../home/index.ts';
 import type { Logger } from '../kernel/index.ts';
 import { NodeAgent } from './agent.ts';
@@ -45,6 +46,7 @@ export async function startNode(
 
 /** Runs a node until it is told to stop; the process ends with it. */
 export async function runNode(home: Home, name: string): Promise<void> {
+  tuneMemory();
   const level = process.env['POSTERN_LOG_LEVEL'] ?? process.env['OCKAM_LOG_LEVEL'] ?? 'info';
   const logger = pino({
     level: ['debug', 'info', 'warn', 'error'].includes(level) ? level : 'info',

@@ -19,6 +19,7 @@ import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { createAudit } from '../audit/index.ts';
 import { AuthorityManager } from '../authority/index.ts';
+import { tuneMemory } from '../channel/index.ts';
 import { createFabric } from '../fabric/index.ts';
 import {
   type Logger,
@@ -136,6 +137,7 @@ export async function runServer(
   config: ServerConfig,
   o: { version: string; logger?: Logger },
 ): Promise<RunningServer> {
+  tuneMemory();
   const logger = o.logger ?? silentLogger;
   mkdirSync(config.home, { recursive: true, mode: 0o700 });
   chmodSync(config.home, 0o700);
