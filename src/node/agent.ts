@@ -524,8 +524,11 @@ export class NodeAgent {
     const record = { name, to: `${host}:${port}`, tls: o.tls };
     if (this.isService(name))
       throw new PosternError('conflict', `The service named '${name}' already exists`);
-    records.create(record);
+    if (records.find(name) !== undefined)
+      throw new PosternError('conflict', `The outlet named '${name}' already exists`);
+    // The policy first: an outlet must never be there without the policy that it was asked for with.
     if (o.allow !== undefined) this.policies.put(name, false, o.allow);
+    records.create(record);
     this.#addOutlet(record);
     this.#announce();
     return record;
@@ -830,8 +833,13 @@ export class NodeAgent {
     placesOf(o.to, o.via);
     if (o.allow !== undefined) this.policies.put(name, false, o.allow);
     const state = await this.#addInlet(record);
-    // A restart listens on the same port again.
-    this.home.inlets(this.name).create({ ...record, from: state.bound });
+    try {
+      // A restart listens on the same port again.
+      this.home.inlets(this.name).create({ ...record, from: state.bound });
+    } catch (reason) {
+      await this.#dropInlet(state);
+      throw reason;
+    }
     const until = performance.now() + o.waitMs;
     while (state.active === undefined && performance.now() < until) {
       if (state.lastFailure?.code === 'denied') break;
@@ -843,10 +851,13 @@ export class NodeAgent {
     const state = this.#inlets.get(name);
     if (state === undefined)
       throw new PosternError('not_found', `The inlet named '${name}' was not found`);
+    this.home.inlets(this.name).delete(name);
+    await this.#dropInlet(state);
+  }
+  async #dropInlet(state: InletState): Promise<void> {
     state.isStopped = true;
     clearTimeout(state.retry);
-    this.#inlets.delete(name);
-    this.home.inlets(this.name).delete(name);
+    this.#inlets.delete(state.record.name);
     await state.inlet.stop();
     this.#closeUnusedPools();
   }

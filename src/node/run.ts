@@ -1,10 +1,10 @@
 /** A node as a process: logs as JSON lines, answers on its socket, drains on SIGTERM and SIGINT. */
 import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { pino } from 'pino';
+import { join } from 'node:path';
 import { tuneMemory } from '../channel/index.ts';
 import type { Home } from '../home/index.ts';
-import type { Logger } from '../kernel/index.ts';
+import { createLogger, type Logger } from '../kernel/index.ts';
 import { NodeAgent } from './agent.ts';
 import { NodeApi } from './api.ts';
 
@@ -48,9 +48,10 @@ export async function startNode(
 export async function runNode(home: Home, name: string): Promise<void> {
   tuneMemory();
   const level = process.env['POSTERN_LOG_LEVEL'] ?? process.env['OCKAM_LOG_LEVEL'] ?? 'info';
-  const logger = pino({
+  const logger = await createLogger({
     level: ['debug', 'info', 'warn', 'error'].includes(level) ? level : 'info',
     base: { node: name },
+    path: join(home.nodeDirectory(name), 'stdout.log'),
   });
   await new Promise<void>((resolve, reject) => {
     let running: Awaited<ReturnType<typeof startNode>> | undefined;
