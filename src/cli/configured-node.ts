@@ -1,7 +1,12 @@
 /** Creates a node from a configuration: enrols, creates, then runs every step; a failing step takes the node down again. */
 import { newName } from '../kernel/index.ts';
 import { callNode, openHomeOnce } from './access.ts';
-import { createBackgroundNode, deleteNode, type NodeSettings } from './background.ts';
+import {
+  checkNodeName,
+  createBackgroundNode,
+  deleteNode,
+  type NodeSettings,
+} from './background.ts';
 import { compact } from './json.ts';
 import { parseNodeConfig, parseVariables } from './node-config.ts';
 import type { Result } from './output.ts';
@@ -51,6 +56,9 @@ export async function createConfiguredNode(
       () => import('./commands/project.ts'),
     );
   }
+  await checkNodeName(name);
+  // A container that restarts comes here with the same home: the configuration says what the node has, once.
+  if (config.steps.length > 0) openHomeOnce().clearNode(name);
   await createBackgroundNode({ ...settings, name });
   try {
     for (const step of config.steps) await runStep(name, step);

@@ -305,9 +305,14 @@ export class Home {
   /** Forgets a node and everything on it. */
   deleteNode(name: string): void {
     this.nodes.delete(name);
-    this.#db.prepare("delete from records where owner=? and kind<>'node'").run(name);
+    this.clearNode(name);
     rmSync(this.nodeDirectory(name), { recursive: true, force: true });
     rmSync(this.nodeSocketPath(name), { force: true });
+  }
+
+  /** Forgets what ran on a node, and keeps the node. */
+  clearNode(name: string): void {
+    this.#db.prepare("delete from records where owner=? and kind<>'node'").run(name);
   }
 
   /** Keeps a decision, the newest 500 of the home. */
