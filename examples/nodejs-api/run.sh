@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck source-path=SCRIPTDIR
 set -euo pipefail
 
 # This script, `./run.sh`, connects an app of one company to the API of another company through an end-to-end encrypted
@@ -15,7 +16,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 state=${EXAMPLE_STATE:-$PWD/.run}
 checkout=$(cd ../.. && pwd)
 
-# shellcheck source-path=SCRIPTDIR
 source ./networks.sh
 source ./look-around.sh
 
