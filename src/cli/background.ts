@@ -48,20 +48,24 @@ export async function checkNodeName(name: string): Promise<void> {
     });
 }
 
-/** Writes the node's record, making the identity when it does not exist yet. */
+/** Writes the node's record, making the identity when it does not exist yet. What is not said stays as it was. */
 export function recordNode(name: string, settings: NodeSettings): void {
   const home = openHomeOnce();
+  const before = home.nodes.find(name);
+  const wanted = settings.identity ?? before?.identityName;
   const identity =
-    settings.identity !== undefined && home.identities.find(settings.identity) === undefined
-      ? home.createIdentity(settings.identity)
-      : home.identity(settings.identity);
+    wanted !== undefined && home.identities.find(wanted) === undefined
+      ? home.createIdentity(wanted)
+      : home.identity(wanted);
+  const projectName = settings.project ?? before?.projectName;
   const hasHttp = settings.hasHttpServer === true || settings.httpServerPort !== undefined;
+  const httpServer = hasHttp ? { port: settings.httpServerPort ?? 0 } : before?.httpServer;
   home.nodes.put({
     name,
     identityName: identity.name,
-    ...(settings.project === undefined ? {} : { projectName: settings.project }),
-    tcpListenerAddress: settings.tcpListenerAddress ?? '127.0.0.1:0',
-    ...(hasHttp ? { httpServer: { port: settings.httpServerPort ?? 0 } } : {}),
+    ...(projectName === undefined ? {} : { projectName }),
+    tcpListenerAddress: settings.tcpListenerAddress ?? before?.tcpListenerAddress ?? '127.0.0.1:0',
+    ...(httpServer === undefined ? {} : { httpServer }),
   });
 }
 
