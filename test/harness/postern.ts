@@ -84,7 +84,13 @@ export class World {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'postern-test-'));
   readonly serverHome: string = join(this.folder, 'server');
   #nodePort = 0;
+  readonly #extra: NodeJS.ProcessEnv;
   readonly #children: ChildProcess[] = [];
+
+  /** `extra` is in the environment of every command, and so of every daemon. */
+  constructor(extra: NodeJS.ProcessEnv = {}) {
+    this.#extra = extra;
+  }
 
   env(home: string, extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
     const { OCKAM_HOME: _o, POSTERN_DATABASE: _d, ...rest } = process.env;
@@ -95,6 +101,7 @@ export class World {
       POSTERN_LISTEN_NODES: `127.0.0.1:${this.#nodePort}`,
       POSTERN_LISTEN_PUBLIC: '127.0.0.1:0',
       NO_COLOR: '1',
+      ...this.#extra,
       ...extra,
     };
   }
@@ -114,9 +121,9 @@ export class World {
     return outcome.stdout;
   }
 
-  async startServer(): Promise<void> {
+  async startServer(...options: string[]): Promise<void> {
     if (this.#nodePort === 0) this.#nodePort = await freePort();
-    await this.ok('admin', 'server', 'start');
+    await this.ok('admin', 'server', 'start', ...options);
   }
   serverPid(): number {
     const state: { pid: number } = JSON.parse(
