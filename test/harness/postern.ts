@@ -85,11 +85,19 @@ export class World {
   readonly serverHome: string = join(this.folder, 'server');
   #nodePort = 0;
   readonly #extra: NodeJS.ProcessEnv;
+  readonly #place: (home: string) => readonly string[];
   readonly #children: ChildProcess[] = [];
 
-  /** `extra` is in the environment of every command, and so of every daemon. */
-  constructor(extra: NodeJS.ProcessEnv = {}) {
+  /**
+   * `extra` is in the environment of every command, and so of every daemon; `place` is put in front of a home's commands,
+   * such as `ip netns exec NAME`.
+   */
+  constructor(
+    extra: NodeJS.ProcessEnv = {},
+    place: (home: string) => readonly string[] = () => [],
+  ) {
     this.#extra = extra;
+    this.#place = place;
   }
 
   env(home: string, extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
@@ -111,7 +119,8 @@ export class World {
 
   /** Runs `postern …` in a home. */
   postern(home: string, ...args: string[]): Promise<Outcome> {
-    return execute(PROGRAM, args, this.env(home));
+    const [command = PROGRAM, ...rest] = [...this.#place(home), PROGRAM, ...args];
+    return execute(command, rest, this.env(home));
   }
   /** Runs `postern …` and insists on success; answers stdout. */
   async ok(home: string, ...args: string[]): Promise<string> {
