@@ -52,15 +52,15 @@ const MACHINE_TROUBLE: Readonly<Record<string, { message: string; hint: string }
     hint: 'Free some space and try again',
   },
   readonly: {
-    message: 'The files of this home can not be written',
+    message: 'The files can not be written',
     hint: 'Check their owner, their mode and the file system',
   },
   busy: {
-    message: 'The database of this home is in use by something that does not let go',
+    message: 'The database is in use by something that does not let go',
     hint: 'Look for a process that hangs, then try again',
   },
   corrupt: {
-    message: 'The database of this home is damaged',
+    message: 'The database is damaged',
     hint: 'Restore it from a copy',
   },
   input: {
@@ -81,6 +81,7 @@ const TROUBLE_OF: Readonly<Record<string, keyof typeof MACHINE_TROUBLE>> = {
   EACCES: 'readonly',
   EROFS: 'readonly',
   5: 'busy',
+  6: 'busy',
   11: 'corrupt',
   26: 'corrupt',
   10: 'input',
