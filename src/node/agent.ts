@@ -290,11 +290,7 @@ export class NodeAgent {
       if (hostPlaceOf(record.at) !== undefined) void this.#register(state);
     }
     if (this.project !== undefined) this.#startControl(this.project);
-    for (const inlet of this.home.inlets(this.name).list()) {
-      await this.#addInlet(inlet).catch((reason: unknown) =>
-        this.logger.error({ err: reason, inlet: inlet.name }, 'an inlet could not be restored'),
-      );
-    }
+    for (const inlet of this.home.inlets(this.name).list()) await this.#restoreInlet(inlet);
     this.logger.info(
       {
         node: this.name,
@@ -304,6 +300,17 @@ export class NodeAgent {
       },
       'the node is ready',
     );
+  }
+
+  /** Binds an inlet of the home; while its address is taken, tries again until it is free or the inlet is deleted. */
+  async #restoreInlet(record: InletRecord): Promise<void> {
+    if (this.#isClosing || this.home.inlets(this.name).find(record.name) === undefined) return;
+    try {
+      await this.#addInlet(record);
+    } catch (reason) {
+      this.logger.error({ err: reason, inlet: record.name }, 'an inlet could not be restored yet');
+      setTimeout(() => void this.#restoreInlet(record), RETRY_MAX_MS).unref();
+    }
   }
 
   async #loadCredential(): Promise<void> {

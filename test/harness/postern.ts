@@ -1,5 +1,6 @@
 /** Starts the real program in homes of its own, on ports that the system picks, and leaves nothing behind. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -47,17 +48,19 @@ export function execute(
   });
 }
 
-/** A port that is free now. */
+/** Below the range that Linux gives outgoing connections, so that none of those takes a port before its server does. */
+const PORTS = { first: 10_240, last: 32_767 } as const;
+
+/** A port that is free now, and stays so but for another test that picks the same of twenty thousand. */
 export function freePort(): Promise<number> {
   return new Promise((done, fail) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === 'object' && address !== null
-          ? done(address.port)
-          : fail(new Error('no port')),
-      );
-    });
+    const attempt = (left: number): void => {
+      const server = createServer();
+      const port = randomInt(PORTS.first, PORTS.last + 1);
+      server.once('error', (reason) => (left > 0 ? attempt(left - 1) : fail(reason)));
+      server.listen(port, '127.0.0.1', () => server.close(() => done(port)));
+    };
+    attempt(100);
   });
 }
 
