@@ -855,11 +855,10 @@ export class NodeAgent {
     return state;
   }
   async deleteInlet(name: string): Promise<void> {
-    const state = this.#inlets.get(name);
-    if (state === undefined)
-      throw new PosternError('not_found', `The inlet named '${name}' was not found`);
+    // One that waits for its address is in the home alone.
     this.home.inlets(this.name).delete(name);
-    await this.#dropInlet(state);
+    const state = this.#inlets.get(name);
+    if (state !== undefined) await this.#dropInlet(state);
   }
   async #dropInlet(state: InletState): Promise<void> {
     state.isStopped = true;
