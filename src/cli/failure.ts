@@ -3,25 +3,9 @@
  * 64 the command line itself is wrong · 70 every other failure · a command may name another code (73, 76).
  */
 import { type ErrorCode, PosternError, toPosternError } from '../kernel/index.ts';
+import { EXIT_FAILURE, ExitError } from './exit.ts';
 import { paint } from './output.ts';
 import { session } from './session.ts';
-
-export const EXIT_USAGE = 64;
-export const EXIT_FAILURE = 70;
-
-/** A failure that ends the program with an exit code of its own. */
-export class ExitError extends PosternError {
-  readonly exitCode: number;
-  constructor(exitCode: number, error: PosternError) {
-    super(error.code, error.message, {
-      facts: error.facts,
-      cause: error.cause,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      ...(error.decisionId === undefined ? {} : { decisionId: error.decisionId }),
-    });
-    this.exitCode = exitCode;
-  }
-}
 
 /** Ockam's error ids, which its users' scripts look for. */
 const OCKAM_ID: Readonly<Record<ErrorCode, string>> = {

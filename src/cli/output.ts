@@ -4,6 +4,7 @@
  */
 import { PosternError } from '../kernel/index.ts';
 import type { OutputFormat } from './arguments.ts';
+import { usageError } from './exit.ts';
 import { session } from './session.ts';
 
 export interface Result {
@@ -36,6 +37,18 @@ export async function render(result: Result): Promise<string | undefined> {
   if (key !== 'json') return result[key];
   if (globals.jq !== undefined) return query(result.json, globals.jq, globals.isCompact);
   return JSON.stringify(result.json, undefined, globals.isCompact ? undefined : 2);
+}
+
+/** Compiles the --jq query without running it, so that a mistake in it is found before anything is done. */
+export async function checkQuery(): Promise<void> {
+  const { jq } = session().globals;
+  if (jq === undefined) return;
+  const { raw } = await import('jq-wasm');
+  try {
+    await raw('null', `if false then (${jq}\n) else empty end`);
+  } catch {
+    throw usageError(`The --jq query "${jq}" can't be read`);
+  }
 }
 
 async function query(value: unknown, filter: string, isCompact: boolean): Promise<string> {
