@@ -65,12 +65,21 @@ export function recordNode(name: string, settings: NodeSettings): void {
   });
 }
 
-/** Creates a node in the background; answers its name. */
-export async function createBackgroundNode(settings: NodeSettings): Promise<string> {
+/** Creates a node in the background; answers its name. A new node that does not start leaves nothing behind. */
+export async function createBackgroundNode(
+  settings: NodeSettings,
+  skipsRunningCheck: boolean = false,
+): Promise<string> {
   const name = settings.name ?? newName();
-  await checkNodeName(name);
+  if (!skipsRunningCheck) await checkNodeName(name);
+  const isNew = openHomeOnce().nodes.find(name) === undefined;
   recordNode(name, settings);
-  await startBackgroundNode(name);
+  try {
+    await startBackgroundNode(name);
+  } catch (error) {
+    if (isNew) openHomeOnce().deleteNode(name);
+    throw error;
+  }
   return name;
 }
 
@@ -120,14 +129,16 @@ async function untilRunning(
     if (hasEnded()) break;
     await sleep(POLL_MS);
   }
-  throw new PosternError('unavailable', `The node ${name} did not start${logTail(errorPath)}`, {
-    hint: `postern node logs ${name}`,
-  });
+  throw new PosternError('unavailable', `The node ${name} did not start${logTail(errorPath)}`);
 }
 
 function logTail(path: string): string {
   try {
-    const lines = readFileSync(path, 'utf8').trim().split('\n').slice(-LOG_TAIL_LINES);
+    const lines = readFileSync(path, 'utf8')
+      .trim()
+      .replaceAll('✘ ', '')
+      .split('\n')
+      .slice(-LOG_TAIL_LINES);
     return lines.join('') === '' ? '' : `: ${lines.join(' ').slice(0, 500)}`;
   } catch {
     return '';
@@ -154,6 +165,11 @@ export async function stopNode(name: string, isForced: boolean): Promise<void> {
     await sleep(POLL_MS);
   }
   if (pid !== undefined && (await isRunning(name))) process.kill(pid, 'SIGKILL');
+}
+
+/** Ends this process when standard input ends, as a supervisor that holds the other end may want. */
+export function endWithInput(): void {
+  process.stdin.resume().once('end', () => process.kill(process.pid, 'SIGTERM'));
 }
 
 /** Is there a process of this id? */

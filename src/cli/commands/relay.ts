@@ -11,7 +11,10 @@ import { retryOptions } from './shared-options.ts';
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const relay = family(program, 'relay', 'Meeting points that inlets dial');
+  const relay = family(program, 'relay', 'Meeting points that inlets dial', [
+    'relay create db',
+    'relay list',
+  ]);
 
   define(relay, 'create [name]', 'Hold a relay, so that inlets of the project reach this node', {
     options: [
@@ -43,7 +46,7 @@ export function register(program: Command): void {
         ),
       );
       if (text(answer, 'connection_status') === 'Up') {
-        done(`Relay ${name} is up, held by node ${node}`);
+        done(`Relay ${name} is up, held by node ${node} (/service/forward_to_${name})`);
         next(`postern tcp-inlet create --via ${name} --from 5433   (on the other machine)`);
       } else
         warn(
@@ -102,6 +105,7 @@ export function register(program: Command): void {
     run: async ({ args, flags }) => {
       const node = nodeNamed(flags.text('at') ?? flags.text('to'));
       const rows = list(await callNode(node, 'GET', '/v1/relays')).map((r) => text(r, 'name'));
+      if (rows.length === 0) return { plain: '[]', json: [] };
       const names = flags.has('all') ? rows : [relayName(args[0])];
       const missing = names.find((name) => !rows.includes(name));
       if (missing !== undefined)

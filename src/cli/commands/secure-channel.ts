@@ -41,7 +41,10 @@ export function register(program: Command): void {
       );
       const address = channelAddress(text(answer, 'addr') || text(answer, 'address'));
       done(`Secure channel open at ${address}`);
-      return { machine: address, json: answer };
+      return {
+        machine: address,
+        json: [{ address, ...(typeof answer === 'object' ? answer : {}) }],
+      };
     },
   });
   define(channel, 'list', "List a node's secure channels", {
@@ -127,7 +130,10 @@ export function register(program: Command): void {
           }),
         );
         done(`Secure channel listener ${name} created`);
-        return { machine: `/service/${name}`, json: answer ?? { address: name } };
+        return {
+          machine: `/service/${name}`,
+          json: [{ ...(typeof answer === 'object' ? answer : {}), address: name }],
+        };
       } catch (error) {
         const failure = explainFailure(error);
         throw failure instanceof PosternError ? new ExitError(EXIT_LISTENER, failure) : failure;

@@ -5,6 +5,7 @@ import { parseAddress } from '../../trust/light.ts';
 import { callNode, nodeNamed, segment } from '../access.ts';
 import { nodeNamedOrNew } from '../background.ts';
 import { define, type Flags, family } from '../command.ts';
+import { asUsage, usageError } from '../exit.ts';
 import { compact, list, text } from '../json.ts';
 import { type Result, status, table } from '../output.ts';
 import { refuseOtherIdentity } from '../refusals.ts';
@@ -15,7 +16,10 @@ import { notSupported } from './unsupported.ts';
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const inlet = family(program, 'tcp-inlet', 'Reach a far service through a local port');
+  const inlet = family(program, 'tcp-inlet', 'Reach a far service through a local port', [
+    'tcp-inlet create --from 5433 --via db',
+    'tcp-inlet list',
+  ]);
 
   define(inlet, 'create', 'Listen on a local port for a far service', {
     options: [
@@ -133,10 +137,12 @@ async function create(flags: Flags): Promise<Result> {
   const from = flags.text('from');
   const via = flags.text('via');
   if (via?.includes('/'))
-    throw new PosternError('invalid', `--via takes the name of a relay, and "${via}" is a route`, {
-      hint: 'Give the whole route with --to and leave --via out',
-    });
-  const bind = from === undefined ? { host: '127.0.0.1', port: 0 } : parseAddress(from);
+    throw usageError(
+      `--via takes the name of a relay, and "${via}" is a route`,
+      'Give the whole route with --to and leave --via out',
+    );
+  const bind =
+    from === undefined ? { host: '127.0.0.1', port: 0 } : asUsage(() => parseAddress(from));
   const allow = checkPolicyText(flags.text('allow') ?? flags.text('expression'));
   const node = await nodeNamedOrNew(flags.text('at'));
   refuseOtherIdentity(node, flags);

@@ -20,7 +20,10 @@ const toJson = (home: Home, v: VaultRecord): unknown => ({
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const vault = family(program, 'vault', 'Manage where private keys are kept');
+  const vault = family(program, 'vault', 'Manage where private keys are kept', [
+    'vault create --path keys.sqlite3',
+    'vault list',
+  ]);
 
   define(vault, 'create [name]', 'Create a vault', {
     options: [
@@ -37,7 +40,7 @@ export function register(program: Command): void {
       };
       home.vaults.create(record);
       done(`Vault ${record.name} created`);
-      return { machine: record.name, json: toJson(home, record) };
+      return { machine: record.name, json: { name: record.name } };
     },
   });
 
