@@ -284,9 +284,12 @@ export class Home {
     return join(this.path, 'nodes', name);
   }
 
-  /** The Unix socket of a node's API; in a folder of this user's own when the home's path is too long for a socket. */
+  /**
+   * The Unix socket of a node's API. It is not in the node's directory, which a node in the foreground does not have;
+   * it is in a folder of this user's own when the home's path is too long for a socket.
+   */
   nodeSocketPath(name: string): string {
-    const path = join(this.nodeDirectory(name), 'api.sock');
+    const path = join(this.path, 'run', `${name}.sock`);
     if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return path;
     const folder = join(tmpdir(), `postern-${userInfo().uid}`);
     mkdirSync(folder, { recursive: true, mode: 0o700 });

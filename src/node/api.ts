@@ -21,7 +21,7 @@ import {
   toErrorBody,
   toPosternError,
 } from '../kernel/index.ts';
-import { parseRoute } from '../trust/index.ts';
+import { parseRoute, printRoute, type Segment } from '../trust/index.ts';
 import type { NodeAgent } from './agent.ts';
 import { RESOURCE_TYPES } from './policies.ts';
 import { placesOf } from './target.ts';
@@ -212,7 +212,6 @@ export class NodeApi {
       identity: Maybe,
       allow: Maybe,
       connection_wait_ms: Ms,
-      retry_wait_ms: Ms,
       timeout_ms: Ms,
       no_connection_wait: Type.Optional(Type.Boolean()),
     });
@@ -226,7 +225,10 @@ export class NodeApi {
         ...(via === undefined ? {} : { via }),
         ...(authorized === undefined ? {} : { authorized }),
         ...(allow === undefined ? {} : { allow }),
-        waitMs: b.no_connection_wait === true ? 0 : (b.connection_wait_ms ?? 5_000),
+        waitMs:
+          b.no_connection_wait === true
+            ? 0
+            : Math.min(b.connection_wait_ms ?? 5_000, b.timeout_ms ?? 10_000),
       });
       return this.#inletJson(state);
     });
@@ -476,7 +478,7 @@ export class NodeApi {
         return opened.channel.message(third.value, body, timeoutMs);
       if (third === undefined) return a.answer(second.value, body);
     }
-    const [place] = placesOf(to, undefined);
+    const [place] = placesOf(this.#withoutWorker(to, segments), undefined);
     if (place === undefined) throw new PosternError('invalid', 'No route');
     const channel = await a.dial(place, AbortSignal.timeout(timeoutMs));
     try {
@@ -484,6 +486,23 @@ export class NodeApi {
     } finally {
       channel.close(new PosternError('unavailable', 'done'));
     }
+  }
+
+  /** A route that begins at a TCP connection of this node, as a route to the address that it leads to. */
+  #withoutWorker(route: string, segments: readonly Segment[]): string {
+    const [first, ...rest] = segments;
+    if (first?.kind !== 'worker') return route;
+    const address = this.#connections.get(first.value);
+    if (address === undefined)
+      throw new PosternError('not_found', `The connection ${first.value} was not found`);
+    if (rest.some((s) => s.kind === 'worker'))
+      throw new PosternError('unsupported', 'A route over two connections is not supported yet', {
+        hint: 'Send from the node between them: `postern message send --from NODE`',
+      });
+    return printRoute([
+      ...parseRoute(`/dnsaddr/${address.replace(/:(\d+)$/, '/tcp/$1')}`),
+      ...rest,
+    ]);
   }
 
   #metrics(): void {

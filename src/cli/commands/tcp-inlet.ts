@@ -33,8 +33,8 @@ export function register(program: Command): void {
       ['--identity <name>', 'the identity it uses'],
       ['--authorized <identifier>', 'insist on this identity at the other side'],
       ['--connection-wait <duration>', 'how long to wait for the outlet (5s)'],
-      ['--retry-wait <duration>', 'pause between attempts (20s)'],
-      ['--timeout <duration>', 'how long one attempt may take (10s)'],
+      ['--retry-wait <duration>', '', 'hidden'],
+      ['--timeout <duration>', 'never wait longer than this (10s)'],
       ['--no-connection-wait', 'do not wait for the outlet'],
       ['--tls', '', 'hidden'],
       ['--tls-certificate-provider <route>', '', 'hidden'],
@@ -144,6 +144,12 @@ async function create(flags: Flags): Promise<Result> {
   const bind =
     from === undefined ? { host: '127.0.0.1', port: 0 } : asUsage(() => parseAddress(from));
   const allow = checkPolicyText(flags.text('allow') ?? flags.text('expression'));
+  const waits = {
+    connection_wait_ms: flags.durationMs('connectionWait') ?? parseDurationMs('5s'),
+    timeout_ms: flags.durationMs('timeout') ?? parseDurationMs('10s'),
+  };
+  // Checked and not sent: a node tries again by itself, a fraction of a second to two seconds apart.
+  flags.durationMs('retryWait');
   const node = await nodeNamedOrNew(flags.text('at'));
   refuseOtherIdentity(node, flags);
   const alias = flags.text('alias') ?? newName();
@@ -160,9 +166,7 @@ async function create(flags: Flags): Promise<Result> {
         via,
         authorized: flags.text('authorized'),
         allow,
-        connection_wait_ms: flags.durationMs('connectionWait') ?? parseDurationMs('5s'),
-        retry_wait_ms: flags.durationMs('retryWait') ?? parseDurationMs('20s'),
-        timeout_ms: flags.durationMs('timeout') ?? parseDurationMs('10s'),
+        ...waits,
         no_connection_wait: flags.isOff('connectionWait'),
       }),
     ),
