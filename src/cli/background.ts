@@ -172,11 +172,21 @@ export function endWithInput(): void {
   process.stdin.resume().once('end', () => process.kill(process.pid, 'SIGTERM'));
 }
 
-/** Is there a process of this id? */
+/** Has the process ended, and only its parent not asked yet? In containers the first process may never ask. */
+function isZombie(pid: number): boolean {
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    // No /proc on this system, or the process is gone.
+    return false;
+  }
+}
+
+/** Does a process of this id run? */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !isZombie(pid);
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
