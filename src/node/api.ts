@@ -167,6 +167,16 @@ export class NodeApi {
   }
   httpAddress: string | null = null;
 
+  /** The policy of an outlet or an inlet goes with it, unless another thing of that name is left. */
+  #forgetPolicy(name: string): void {
+    const a = this.#agent;
+    const isNamed = a.policies.list().some((p) => p.name === name && !p.isType);
+    const isUsed =
+      a.home.outlets(a.name).find(name) !== undefined ||
+      a.inlets.some((i) => i.record.name === name);
+    if (isNamed && !isUsed) a.policies.delete(name);
+  }
+
   #portals(): void {
     const a = this.#agent;
     const node = a.name;
@@ -200,6 +210,7 @@ export class NodeApi {
     );
     this.#on('DELETE', '/v1/outlets/:name', ([name = '']) => {
       a.deleteOutlet(name);
+      this.#forgetPolicy(name);
       return { alias: name, node };
     });
 
@@ -241,6 +252,7 @@ export class NodeApi {
     this.#on('GET', '/v1/inlets/:alias', ([alias = '']) => this.#inletJson(inlet(alias)));
     this.#on('DELETE', '/v1/inlets/:alias', async ([alias = '']) => {
       await a.deleteInlet(alias);
+      this.#forgetPolicy(alias);
       return { alias, node };
     });
 
