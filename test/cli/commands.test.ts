@@ -50,6 +50,7 @@ function run(step: Step, variables: Readonly<Record<string, string>>): Promise<O
   const env = world.env(step.home, {
     ...variables,
     PATH: `${bin}:${process.env['PATH']}`,
+    NODE: process.execPath,
     WORK: work,
     FILES: filesAddress(),
   });

@@ -5,7 +5,7 @@ import { newName, PosternError } from '../../kernel/index.ts';
 import { verifyChangeHistory } from '../../trust/light.ts';
 import { openHomeOnce } from '../access.ts';
 import { define, family } from '../command.ts';
-import { text } from '../json.ts';
+import { compact, text } from '../json.ts';
 import { shorten, table } from '../output.ts';
 import { confirm, done } from '../talk.ts';
 import { onlyOne } from './only-one.ts';
@@ -151,7 +151,7 @@ const VAULT_KEYS = 'vault-key';
 
 function deleteIdentity(home: Home, name: string): void {
   const { identifier, vaultName, privateKeyPem } = home.identities.get(name);
-  home.notes(VAULT_KEYS, '').put({ name: identifier, data: { vaultName, privateKeyPem } });
+  home.notes(VAULT_KEYS, '').put({ name: identifier, data: compact({ vaultName, privateKeyPem }) });
   home.identities.delete(name);
 }
 
@@ -159,12 +159,13 @@ function importIdentity(home: Home, name: string, history: Buffer): IdentityReco
   const { identifier } = verifyChangeHistory(history);
   const kept = home.notes(VAULT_KEYS, '').find(identifier);
   if (kept === undefined) return home.importIdentity(name, history.toString('hex'));
+  const pem = text(kept.data, 'privateKeyPem');
   const record = {
     name,
     identifier,
     vaultName: text(kept.data, 'vaultName'),
     changeHistoryHex: history.toString('hex'),
-    privateKeyPem: text(kept.data, 'privateKeyPem'),
+    ...(pem === '' ? {} : { privateKeyPem: pem }),
   };
   home.identities.create(record);
   return record;
