@@ -5,7 +5,7 @@
 import { type ErrorCode, PosternError, toPosternError } from '../kernel/index.ts';
 import { EXIT_FAILURE, ExitError } from './exit.ts';
 import { paint } from './output.ts';
-import { session } from './session.ts';
+import { inDialect, session } from './session.ts';
 
 /** Ockam's error ids, which its users' scripts look for. */
 const OCKAM_ID: Readonly<Record<ErrorCode, string>> = {
@@ -35,14 +35,19 @@ export function reportFailure(reason: unknown): number {
   const error = explainFailure(reason);
   const id = program === 'ockam' ? ` (${OCKAM_ID[error.code]})` : '';
   const lines = [`${paint('red', '✘', 'err')} ${error.message}${id}`];
-  const see = error.hint?.replace(/`postern /g, `\`${program} `);
-  if (see !== undefined) lines.push(paint('dim', `  see: ${see}`, 'err'));
+  if (error.hint !== undefined) lines.push(paint('dim', `  ${hintLine(error.hint)}`, 'err'));
   if (error.decisionId !== undefined)
     lines.push(paint('dim', `  why: ${program} explain ${error.decisionId}`, 'err'));
   if (globals.verbosity > 0 && error.cause !== undefined)
     lines.push(paint('dim', `  cause: ${describeCause(error.cause)}`, 'err'));
   process.stderr.write(`${lines.join('\n')}\n`);
   return error instanceof ExitError ? error.exitCode : EXIT_FAILURE;
+}
+
+/** A bare command, path or page is announced; a sentence speaks for itself. */
+function hintLine(hint: string): string {
+  const isBare = /^(`?postern [a-z]|docs\/|\/)/.test(hint);
+  return `${isBare ? 'see: ' : ''}${inDialect(hint)}`;
 }
 
 function describeCause(cause: unknown): string {

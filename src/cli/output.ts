@@ -5,7 +5,7 @@
 import { PosternError } from '../kernel/index.ts';
 import type { OutputFormat } from './arguments.ts';
 import { usageError } from './exit.ts';
-import { session } from './session.ts';
+import { inDialect, session } from './session.ts';
 
 export interface Result {
   readonly plain?: string;
@@ -85,7 +85,7 @@ export function table(
   rows: readonly (readonly string[])[],
   empty: string,
 ): string {
-  if (rows.length === 0) return empty;
+  if (rows.length === 0) return inDialect(empty);
   const widths = heading.map((title, i) =>
     Math.max(title.length, ...rows.map((row) => visibleLength(row[i] ?? ''))),
   );

@@ -1,7 +1,7 @@
 /** Everything that is talk and not data: confirmations, warnings, questions and the spinner, all on standard error. */
 import { PosternError } from '../kernel/index.ts';
 import { paint } from './output.ts';
-import { session } from './session.ts';
+import { inDialect, session } from './session.ts';
 
 const say = (line: string): void => {
   if (!session().globals.isQuiet) process.stderr.write(`${line}\n`);
@@ -22,7 +22,7 @@ export function done(text: string): void {
 
 /** The natural next command, on a terminal alone. */
 export function next(command: string): void {
-  if (session().isStderrTerminal) say(paint('dim', `  next: ${command}`, 'err'));
+  if (session().isStderrTerminal) say(paint('dim', `  next: ${inDialect(command)}`, 'err'));
 }
 
 /** Something the user should know, though the command went on. */

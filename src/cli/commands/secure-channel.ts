@@ -83,16 +83,14 @@ export function register(program: Command): void {
     run: async ({ args, flags }) => {
       const name = bare(args[0]);
       if (!(await confirm(`Close the secure channel ${name}?`, flags.has('yes')))) return undefined;
-      try {
-        await callNode(
-          nodeNamed(flags.text('at')),
-          'DELETE',
-          `/v1/secure-channels/${segment(name)}`,
+      const node = nodeNamed(flags.text('at'));
+      const answer = await callNode(node, 'DELETE', `/v1/secure-channels/${segment(name)}`);
+      const closed = bare(text(answer, 'addr') || text(answer, 'address'));
+      if (closed !== name)
+        throw new ExitError(
+          EXIT_MISMATCH,
+          new PosternError('internal', `Node ${node} closed "${closed}" instead of ${name}`),
         );
-      } catch (error) {
-        const failure = explainFailure(error);
-        throw failure.code === 'conflict' ? new ExitError(EXIT_MISMATCH, failure) : failure;
-      }
       done(`Secure channel ${name} closed`);
       return { machine: `/service/${name}`, json: { channel: name } };
     },
