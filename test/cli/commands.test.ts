@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { execute, type Outcome, PROGRAM, World } from '../harness/postern.ts';
+import { execute, type Outcome, PROGRAM, ROOT, World } from '../harness/postern.ts';
 import { linePattern, mismatch, parseTranscript, type Step } from './transcript.ts';
 
 /** How long a `?` step may take; what it waits for is promised within 5 s. */
@@ -106,4 +106,24 @@ describe.each(transcripts.toSorted())('%s', (file) => {
     it(title, async () => {
       for (const step of steps) await perform(step, variables);
     });
+});
+
+describe('docs/switching/ockam.md', () => {
+  const page = readFileSync(join(ROOT, 'docs/switching/ockam.md'), 'utf8');
+  const titles = transcripts
+    .flatMap((file) => parseTranscript(readFileSync(join(import.meta.dirname, file), 'utf8')))
+    .map((section) => section.title)
+    .toSorted((a, b) => b.length - a.length);
+  const rows = page
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !/^\| (---|command \||rule \|)/.test(line));
+
+  it('names in every row a test that there is', () => {
+    for (const row of rows) {
+      const cell = row.split('|').at(-2)?.trim() ?? '';
+      const left = titles.reduce((text, title) => text.replace(title, ''), cell);
+      expect(left.replaceAll(';', '').trim(), row).toBe('');
+      expect(cell, row).not.toBe('');
+    }
+  });
 });
