@@ -260,7 +260,6 @@ export class NodeApi {
       name: Type.String({ pattern: '^[\\w.-]{1,128}$' }),
       at: Maybe,
       authorized: Maybe,
-      relay_address: Maybe,
       no_connection_wait: Type.Optional(Type.Boolean()),
     });
     this.#on('GET', '/v1/relays', () => a.relays.map((r) => this.#relayJson(r)));

@@ -8,6 +8,7 @@ import { compact, list, text } from '../json.ts';
 import { status, table } from '../output.ts';
 import { confirm, done, next, waiting, warn } from '../talk.ts';
 import { retryOptions } from './shared-options.ts';
+import { notSupported } from './unsupported.ts';
 
 /** Adds the family. */
 export function register(program: Command): void {
@@ -21,13 +22,14 @@ export function register(program: Command): void {
       ['--to <node>', 'the node that holds it'],
       ['--at <route>', 'where it is: a project or a node (the default project)'],
       ['--authorized <identifier>', 'insist on this identity at the other side'],
-      ['--relay-address <address>', 'its address, when it differs from its name'],
+      ['--relay-address <address>', '', 'hidden'],
       ['--project-relay <name>', '', 'hidden'],
       ['--no-connection-wait', 'do not wait until it is up'],
       ...retryOptions,
     ],
     examples: ['relay create', 'relay create db --to db'],
     run: async ({ args, flags }) => {
+      if (flags.text('relayAddress') !== undefined) throw notSupported('--relay-address');
       const node = await nodeNamedOrNew(flags.text('to'));
       const name = args[0] ?? flags.text('projectRelay') ?? 'default';
       const answer = await waiting(
@@ -40,7 +42,6 @@ export function register(program: Command): void {
             name,
             at: flags.text('at'),
             authorized: flags.text('authorized'),
-            relay_address: flags.text('relayAddress'),
             no_connection_wait: flags.isOff('connectionWait'),
           }),
         ),
