@@ -30,6 +30,9 @@ export function register(program: Command): void {
     examples: ['relay create', 'relay create db --to db'],
     run: async ({ args, flags }) => {
       if (flags.text('relayAddress') !== undefined) throw notSupported('--relay-address');
+      // A relay of the project is the server, which the ticket pins; nothing here would check another identity.
+      if (flags.text('authorized') !== undefined && isAtProject(flags.text('at')))
+        throw notSupported('--authorized for a relay of the project');
       const node = await nodeNamedOrNew(flags.text('to'));
       const name = args[0] ?? flags.text('projectRelay') ?? 'default';
       const answer = await waiting(
@@ -119,6 +122,9 @@ export function register(program: Command): void {
     },
   });
 }
+
+const isAtProject = (at: string | undefined): boolean =>
+  at === undefined || at.startsWith('/project/');
 
 /** Accepts `db`, `forward_to_db` and `/service/forward_to_db`. */
 function relayName(given = 'default'): string {
