@@ -69,12 +69,21 @@ export function recordNode(name: string, settings: NodeSettings): void {
   });
 }
 
-/** Creates a node in the background; answers its name. */
-export async function createBackgroundNode(settings: NodeSettings): Promise<string> {
+/** Creates a node in the background; answers its name. A new node that does not start leaves nothing behind. */
+export async function createBackgroundNode(
+  settings: NodeSettings,
+  skipsRunningCheck: boolean = false,
+): Promise<string> {
   const name = settings.name ?? newName();
-  await checkNodeName(name);
+  if (!skipsRunningCheck) await checkNodeName(name);
+  const isNew = openHomeOnce().nodes.find(name) === undefined;
   recordNode(name, settings);
-  await startBackgroundNode(name);
+  try {
+    await startBackgroundNode(name);
+  } catch (error) {
+    if (isNew) openHomeOnce().deleteNode(name);
+    throw error;
+  }
   return name;
 }
 
@@ -130,14 +139,16 @@ async function untilRunning(
     if (hasEnded()) break;
     await sleep(POLL_MS);
   }
-  throw new PosternError('unavailable', `The node ${name} did not start${logTail(errorPath)}`, {
-    hint: `postern node logs ${name}`,
-  });
+  throw new PosternError('unavailable', `The node ${name} did not start${logTail(errorPath)}`);
 }
 
 function logTail(path: string): string {
   try {
-    const lines = readFileSync(path, 'utf8').trim().split('\n').slice(-LOG_TAIL_LINES);
+    const lines = readFileSync(path, 'utf8')
+      .trim()
+      .replaceAll('✘ ', '')
+      .split('\n')
+      .slice(-LOG_TAIL_LINES);
     return lines.join('') === '' ? '' : `: ${lines.join(' ').slice(0, 500)}`;
   } catch {
     return '';
@@ -166,18 +177,27 @@ export async function stopNode(name: string, isForced: boolean): Promise<void> {
   if (pid !== undefined && (await isRunning(name))) process.kill(pid, 'SIGKILL');
 }
 
-/** Does a process of this id run? One that ended and waits for its parent to notice does not. */
+/** Ends this process when standard input ends, as a supervisor that holds the other end may want. */
+export function endWithInput(): void {
+  process.stdin.resume().once('end', () => process.kill(process.pid, 'SIGTERM'));
+}
+
+/** Has the process ended, and only its parent not asked yet? In containers the first process may never ask. */
+function isZombie(pid: number): boolean {
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    // No /proc on this system, or the process is gone.
+    return false;
+  }
+}
+
+/** Does a process of this id run? */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
+    return !isZombie(pid);
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-  try {
-    // Linux tells; elsewhere the file is not there.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
-  } catch {
-    return true;
   }
 }

@@ -21,7 +21,7 @@ import {
   toErrorBody,
   toPosternError,
 } from '../kernel/index.ts';
-import { parseRoute } from '../trust/index.ts';
+import { parseRoute, printRoute, type Segment } from '../trust/index.ts';
 import type { NodeAgent } from './agent.ts';
 import { RESOURCE_TYPES } from './policies.ts';
 import { listenerPlaceOf, placesOf } from './target.ts';
@@ -168,6 +168,16 @@ export class NodeApi {
   }
   httpAddress: string | null = null;
 
+  /** The policy of an outlet or an inlet goes with it, unless another thing of that name is left. */
+  #forgetPolicy(name: string): void {
+    const a = this.#agent;
+    const isNamed = a.policies.list().some((p) => p.name === name && !p.isType);
+    const isUsed =
+      a.home.outlets(a.name).find(name) !== undefined ||
+      a.inlets.some((i) => i.record.name === name);
+    if (isNamed && !isUsed) a.policies.delete(name);
+  }
+
   #portals(): void {
     const a = this.#agent;
     const node = a.name;
@@ -201,6 +211,7 @@ export class NodeApi {
     );
     this.#on('DELETE', '/v1/outlets/:name', ([name = '']) => {
       a.deleteOutlet(name);
+      this.#forgetPolicy(name);
       return { alias: name, node };
     });
 
@@ -213,7 +224,6 @@ export class NodeApi {
       identity: Maybe,
       allow: Maybe,
       connection_wait_ms: Ms,
-      retry_wait_ms: Ms,
       timeout_ms: Ms,
       no_connection_wait: Type.Optional(Type.Boolean()),
     });
@@ -227,7 +237,10 @@ export class NodeApi {
         ...(via === undefined ? {} : { via }),
         ...(authorized === undefined ? {} : { authorized }),
         ...(allow === undefined ? {} : { allow }),
-        waitMs: b.no_connection_wait === true ? 0 : (b.connection_wait_ms ?? 5_000),
+        waitMs:
+          b.no_connection_wait === true
+            ? 0
+            : Math.min(b.connection_wait_ms ?? 5_000, b.timeout_ms ?? 10_000),
       });
       return this.#inletJson(state);
     });
@@ -240,6 +253,7 @@ export class NodeApi {
     this.#on('GET', '/v1/inlets/:alias', ([alias = '']) => this.#inletJson(inlet(alias)));
     this.#on('DELETE', '/v1/inlets/:alias', async ([alias = '']) => {
       await a.deleteInlet(alias);
+      this.#forgetPolicy(alias);
       return { alias, node };
     });
 
@@ -247,7 +261,6 @@ export class NodeApi {
       name: Type.String({ pattern: '^[\\w.-]{1,128}$' }),
       at: Maybe,
       authorized: Maybe,
-      relay_address: Maybe,
       no_connection_wait: Type.Optional(Type.Boolean()),
     });
     this.#on('GET', '/v1/relays', () => a.relays.map((r) => this.#relayJson(r)));
@@ -466,7 +479,7 @@ export class NodeApi {
         return opened.channel.message(third.value, body, timeoutMs);
       if (third === undefined) return a.answer(second.value, body);
     }
-    const [place] = placesOf(to, undefined);
+    const [place] = placesOf(this.#withoutWorker(to, segments), undefined);
     if (place === undefined) throw new PosternError('invalid', 'No route');
     const channel = await a.dial(place, AbortSignal.timeout(timeoutMs));
     try {
@@ -474,6 +487,23 @@ export class NodeApi {
     } finally {
       channel.close(new PosternError('unavailable', 'done'));
     }
+  }
+
+  /** A route that begins at a TCP connection of this node, as a route to the address that it leads to. */
+  #withoutWorker(route: string, segments: readonly Segment[]): string {
+    const [first, ...rest] = segments;
+    if (first?.kind !== 'worker') return route;
+    const address = this.#connections.get(first.value);
+    if (address === undefined)
+      throw new PosternError('not_found', `The connection ${first.value} was not found`);
+    if (rest.some((s) => s.kind === 'worker'))
+      throw new PosternError('unsupported', 'A route over two connections is not supported yet', {
+        hint: 'Send from the node between them: `postern message send --from NODE`',
+      });
+    return printRoute([
+      ...parseRoute(`/dnsaddr/${address.replace(/:(\d+)$/, '/tcp/$1')}`),
+      ...rest,
+    ]);
   }
 
   #metrics(): void {

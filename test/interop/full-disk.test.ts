@@ -20,7 +20,7 @@ describe.skipIf(missing.length > 0)('a full disk', () => {
 
   const mounted = (home: string): string => join(world.folder, home);
   const fill = (home: string): void => {
-    for (let n = 0; ; n++) {
+    for (;;) {
       try {
         writeFileSync(join(mounted(home), 'fill'), CHUNK, { flag: 'a' });
       } catch {

@@ -5,6 +5,7 @@ import { PosternError, parseDurationMs } from '../../kernel/index.ts';
 import { isIdentifier, parseTicket } from '../../trust/light.ts';
 import { openHomeOnce } from '../access.ts';
 import { define, type Flags, family } from '../command.ts';
+import { asUsage, usageError } from '../exit.ts';
 import { compact, field, text } from '../json.ts';
 import {
   asMember,
@@ -28,7 +29,11 @@ const TICKET_TTL = '60m';
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const project = family(program, 'project', 'Projects: tickets, joining, listing');
+  const project = family(program, 'project', 'Projects: tickets, joining, listing', [
+    'project ticket --attribute component=db --relay db > db.ticket',
+    'project enroll db.ticket',
+    'project show',
+  ]);
 
   define(project, 'ticket', 'Print a one-time ticket with which another machine joins', {
     options: [
@@ -108,7 +113,7 @@ export function register(program: Command): void {
         c.request('POST', '/api/v1/projects', { space, name }),
       );
       done(`Project ${name} created in space ${space}`);
-      return { machine: nameOf(answer) || name, json: answer };
+      return { plain: '', json: answer };
     },
   });
 
@@ -146,10 +151,11 @@ async function ticket(flags: Flags): Promise<Result> {
   refuseForeignTrust(flags);
   const count = flags.text('usageCount') ?? '1';
   if (!/^\d{1,6}$/.test(count) || Number(count) < 1)
-    throw new PosternError('invalid', `--usage-count "${count}" is not a number from 1 up`);
-  const attributes = parseAttributes(flags.list('attribute'), undefined, false);
+    throw usageError(`--usage-count "${count}" is not a number from 1 up`);
+  const attributes = asUsage(() => parseAttributes(flags.list('attribute'), undefined, false));
   if (flags.has('tls')) attributes['ockam-tls-certificate'] = 'true';
   const expiresIn = flags.text('expiresIn') ?? TICKET_TTL;
+  const expiresInMs = asUsage(() => parseDurationMs(expiresIn));
   const answer = await asMember(
     { project: flags.text('project'), identity: flags.text('identity') },
     (client, project) =>
@@ -157,7 +163,7 @@ async function ticket(flags: Flags): Promise<Result> {
         attributes,
         ...(flags.text('relay') === undefined ? {} : { relay: flags.text('relay') }),
         enroller: flags.has('enroller'),
-        expires_in_ms: parseDurationMs(expiresIn),
+        expires_in_ms: expiresInMs,
         usage_count: Number(count),
       }),
   );
