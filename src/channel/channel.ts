@@ -144,8 +144,6 @@ interface ChannelEvents {
 export class Channel extends EventEmitter<ChannelEvents> {
   readonly side: ChannelSide;
   readonly relay: string | undefined;
-  /** Bytes that went through in either direction, for the pool. */
-  bytes = 0;
   #peer: Peer;
   readonly #trust: ChannelTrust;
   readonly #admit: Admission;
@@ -158,6 +156,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
   #keepAlive: NodeJS.Timeout | undefined;
   #lastHeardMs: number;
   #streams = 0;
+  readonly #bytesCarried: () => number;
 
   constructor(o: {
     side: ChannelSide;
@@ -169,8 +168,11 @@ export class Channel extends EventEmitter<ChannelEvents> {
     /** The same session at the dialling side, which alone opens streams. */
     dialling?: http2.ClientHttp2Session;
     exporter: Buffer;
+    /** Bytes that went through in either direction so far. */
+    bytesCarried(): number;
   }) {
     super();
+    this.#bytesCarried = o.bytesCarried;
     this.side = o.side;
     this.relay = o.relay;
     this.#peer = o.peer;
@@ -206,6 +208,9 @@ export class Channel extends EventEmitter<ChannelEvents> {
   }
   get streams(): number {
     return this.#streams;
+  }
+  get bytesCarried(): number {
+    return this.#bytesCarried();
   }
 
   #ping(): void {
@@ -630,6 +635,7 @@ export async function connectChannel(
               session: h2,
               dialling: h2,
               exporter,
+              bytesCarried: () => tls.bytesRead + tls.bytesWritten,
             });
             channel.bindControl(control);
             isUp = true;
@@ -675,6 +681,7 @@ export async function acceptChannel(
     let peer: Peer | undefined;
     let refusal: PosternError | undefined;
     let exporter: Buffer | undefined;
+    let carrier: TLSSocket | undefined;
     let channel: Channel | undefined;
     const fail = (reason: unknown): void => {
       if (channel !== undefined) return;
@@ -704,6 +711,7 @@ export async function acceptChannel(
     server.on('tlsClientError', fail);
     server.on('sessionError', fail);
     server.on('secureConnection', (tls: TLSSocket) => {
+      carrier = tls;
       tls.on('error', fail);
       try {
         const certificate = tls.getPeerX509Certificate();
@@ -751,6 +759,7 @@ export async function acceptChannel(
         admit,
         session,
         exporter,
+        bytesCarried: () => (carrier === undefined ? 0 : carrier.bytesRead + carrier.bytesWritten),
       });
       stream.respond({ ':status': 200 });
       channel.bindControl(stream);

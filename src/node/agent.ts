@@ -416,9 +416,7 @@ export class NodeAgent {
     control.on('connected', () => {
       this.logger.info({ server: control.link.address }, 'connected to the server');
       for (const state of this.#relays.values()) void this.#register(state);
-      for (const state of this.#inlets.values())
-        if (state.active === undefined || this.#peek(state) === undefined)
-          this.#retrySoon(state, 0);
+      for (const state of this.#inlets.values()) if (!this.isUp(state)) this.#retrySoon(state, 0);
     });
     control.on('disconnected', (reason) => {
       for (const state of this.#relays.values()) {
@@ -868,7 +866,7 @@ export class NodeAgent {
     this.#closeUnusedPools();
   }
   isUp(state: InletState): boolean {
-    return this.#peek(state) !== undefined;
+    return state.active !== undefined && this.#pool(state, state.active).isUp;
   }
   printTarget(state: InletState): { route: string; active: string | null } {
     const project = this.project?.name ?? 'default';
