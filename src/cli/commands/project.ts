@@ -11,6 +11,7 @@ import {
   asMember,
   asOperator,
   type keepGrant,
+  listOf,
   nameOf,
   parseAttributes,
   projectJson,
@@ -123,7 +124,16 @@ export function register(program: Command): void {
       const [space, name = ''] = args;
       const question = `Delete the project ${name}? Every member loses access and live portals are cut`;
       if (!(await confirm(question, flags.has('yes')))) return undefined;
-      await asOperator((c) => c.request('DELETE', `/api/v1/projects/${encodeURIComponent(name)}`));
+      const known = listOf(
+        await asOperator((c) => c.request('GET', '/api/v1/projects')),
+        'projects',
+      );
+      // Two spaces may have projects of one name.
+      const found = known.find((p) => nameOf(p) === name && text(p, 'space_name') === space);
+      if (found === undefined)
+        throw new PosternError('not_found', `The project ${name} was not found in space ${space}`);
+      const id = encodeURIComponent(text(found, 'id'));
+      await asOperator((c) => c.request('DELETE', `/api/v1/projects/${id}`));
       const { projects } = openHomeOnce();
       if (projects.find(name) !== undefined) projects.delete(name);
       done(`Project ${name} deleted from space ${space}`);
