@@ -215,10 +215,18 @@ export function addManagementRoutes(
       'projects',
       caller.kind === 'machine' ? caller.projectId : undefined,
     );
-    return authority
-      .projects()
-      .filter((p) => caller.kind !== 'machine' || p.id === caller.projectId)
-      .map((p) => projectJson(p, parts));
+    // A machine sees the projects that it is a member of.
+    const seen = await Promise.all(
+      authority
+        .projects()
+        .map(async (p) =>
+          caller.kind !== 'machine' ||
+          (await authority.findMember(p.id, caller.peer.identifier)) !== undefined
+            ? [projectJson(p, parts)]
+            : [],
+        ),
+    );
+    return seen.flat();
   });
   api.post(
     '/api/v1/projects',
