@@ -95,6 +95,8 @@ function checkAttributes(attributes: Readonly<Record<string, string>>, isAdmin: 
       throw new PosternError('invalid', `"${name.slice(0, 80)}" can't be an attribute's name`);
     if (value.length > 512)
       throw new PosternError('invalid', `The value of attribute ${name} is too long`);
+    if (/\p{Cc}/u.test(value))
+      throw new PosternError('invalid', `The value of attribute ${name} has control characters`);
     if (RESERVED.test(name) && !(isAdmin && /^(ockam|postern)-/.test(name)))
       throw new PosternError('denied', `The attribute ${name} is reserved`, {
         hint: 'Names beginning with ockam- or postern- are set by administrators alone',
@@ -380,7 +382,9 @@ export class AuthorityManager {
       .execute();
     if (present !== undefined || Number(before?.n ?? 0) > 0)
       await this.#revoke(trx, projectId, identifier, generation, by, 'attributes changed');
-    if (role === 'admin' && present === undefined)
+    // The role is a grant, which follows the member: given anew on a promotion, taken back on a demotion.
+    await this.#revokeRoles(trx, projectId, identifier);
+    if (role === 'admin')
       await this.#fabric.grants.create(trx, {
         kind: 'role',
         principalId: identifier,
@@ -411,10 +415,27 @@ export class AuthorityManager {
         .where('project_id', '=', projectId)
         .where('identifier', '=', identifier)
         .execute();
-      await this.#fabric.grants.revokeAllOf(trx, identifier);
+      await this.#revokeRoles(trx, projectId, identifier);
       await this.#revoke(trx, projectId, identifier, null, by, 'member removed');
       await this.#tell(trx, by, 'member.delete', `project/${projectId}/member/${identifier}`, {});
     });
+  }
+
+  /** Takes back what the principal holds in this project; in another one its grants are not this project's to take. */
+  async #revokeRoles(
+    trx: Transaction<Database>,
+    projectId: string,
+    principalId: string,
+  ): Promise<void> {
+    const rows = await trx
+      .selectFrom('grants')
+      .select('id')
+      .where('kind', '=', 'role')
+      .where('principal_id', '=', principalId)
+      .where('project_id', '=', projectId)
+      .where('revoked_at_ms', 'is', null)
+      .execute();
+    for (const { id } of rows) await this.#fabric.grants.revoke(trx, id);
   }
 
   async #revoke(

@@ -7,7 +7,7 @@
  * expires without a successor, when the peer is revoked, or when the peer falls silent.
  * It never resumes a TLS session (the peer would go unverified) and never speaks less than TLS 1.3.
  */
-import { createPrivateKey, sign, verify, X509Certificate } from 'node:crypto';
+import { constants, createPrivateKey, sign, verify, X509Certificate } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
@@ -106,7 +106,8 @@ export function refusalFromHeaders(headers: http2.IncomingHttpHeaders): PosternE
   const encoded = one(REASON_HEADER);
   let message = 'The peer refused the connection';
   try {
-    if (encoded !== undefined) message = decodeURIComponent(encoded);
+    // It ends on somebody's terminal: no control characters.
+    if (encoded !== undefined) message = decodeURIComponent(encoded).replaceAll(/\p{Cc}/gu, ' ');
   } catch {
     // The peer's text is not ours to trust: the plain sentence stays.
   }
@@ -127,7 +128,8 @@ export function refuseStream(stream: http2.ServerHttp2Stream, error: PosternErro
     {
       ':status': status,
       [CODE_HEADER]: error.code,
-      [REASON_HEADER]: encodeURIComponent(error.message.slice(0, 2000)),
+      // A cut through a surrogate pair, which the peer's own text can bring about, must not throw here.
+      [REASON_HEADER]: encodeURIComponent(error.message.slice(0, 2000).toWellFormed()),
       ...(error.decisionId === undefined ? {} : { [DECISION_HEADER]: error.decisionId }),
     },
     { endStream: true },
@@ -357,6 +359,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
       this.#admit(peer);
       if (peer.identifier !== this.#peer.identifier || peer.generation < this.#peer.generation)
         throw new PosternError('denied', 'A renewal names another member, or an older state of it');
+      if (this.side === 'dialler') checkRelay(peer, this.relay);
       this.#peer = peer;
       this.#armExpiry();
       this.emit('peer', peer);
@@ -626,6 +629,8 @@ export async function connectChannel(
           control.on('error', fail);
           control.once('response', (headers) => {
             if (headers[':status'] !== 200) return fail(refusalFromHeaders(headers));
+            if (peer.hasCredential && trust.isRevoked(peer.identifier, peer.generation))
+              return fail(new PosternError('denied', `${peer.identifier} was revoked`));
             const channel = new Channel({
               side: 'dialler',
               relay: options.relay,
@@ -668,6 +673,7 @@ export async function acceptChannel(
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
     ecdhCurve: KEY_EXCHANGE_GROUP,
+    secureOptions: constants.SSL_OP_NO_TICKET,
     requestCert: true,
     // Verified below by verifyPeer; the refusal then travels as an answer with its reason.
     rejectUnauthorized: false,
@@ -678,7 +684,7 @@ export async function acceptChannel(
     streamResetRate: 1_000_000,
   });
   return new Promise((resolve, reject) => {
-    let peer: Peer | undefined;
+    let leaf: Uint8Array | undefined;
     let refusal: PosternError | undefined;
     let exporter: Buffer | undefined;
     let carrier: TLSSocket | undefined;
@@ -718,7 +724,8 @@ export async function acceptChannel(
         if (certificate === undefined)
           throw new PosternError('denied', 'The peer presented no credential');
         exporter = exporterOf(tls);
-        peer = checkPeer(certificate.raw, trust);
+        checkPeer(certificate.raw, trust);
+        leaf = certificate.raw;
       } catch (reason) {
         refusal = toPosternError(reason);
       }
@@ -734,7 +741,7 @@ export async function acceptChannel(
       const session = stream.session;
       if (
         refusal !== undefined ||
-        peer === undefined ||
+        leaf === undefined ||
         exporter === undefined ||
         session === undefined ||
         !path.startsWith(`${CONTROL_PATH}/`)
@@ -743,7 +750,10 @@ export async function acceptChannel(
         return;
       }
       let admit: Admission;
+      let peer: Peer;
       try {
+        // Again, now: who was revoked since the handshake must not come in by a connection that it kept half-open.
+        peer = checkPeer(leaf, trust);
         const listener = decodeURIComponent(path.slice(CONTROL_PATH.length + 1));
         admit = handlers.admission?.(listener) ?? admitMembers(trust);
         admit(peer);

@@ -4,7 +4,7 @@
  * INVARIANT: a channel's peer is asked about at every stream, on both sides; a change of policy, a revocation or a new
  * credential acts on what is already running.
  */
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
   type Admission,
@@ -55,7 +55,7 @@ const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 2_000;
 const DIRECT_TIMEOUT_MS = 1_000;
 const RENEW_RETRY_MS = 10_000;
-/** Handshakes of unknown diallers at the node's own listener at once. */
+/** Handshakes of unknown diallers at the node's own listener at once; then the oldest gives way, not the newcomer. */
 const HANDSHAKES_MAX = 256;
 const REPORTS_MAX = 100;
 const REPORT_INTERVAL_MS = 250;
@@ -117,9 +117,10 @@ export class NodeAgent {
   readonly #inlets = new Map<string, InletState>();
   readonly #relays = new Map<string, RelayState>();
   readonly #listeners = new Map<string, { server: Server; address: string }>();
+  /** Diallers that have not proved themselves, in order of arrival. */
+  readonly #strangers = new Set<Socket>();
   readonly #reports: Denial[] = [];
   #reporting: NodeJS.Timeout | undefined;
-  #handshakes = 0;
   #isClosing = false;
 
   constructor(o: { home: Home; name: string; logger: Logger }) {
@@ -276,6 +277,7 @@ export class NodeAgent {
   /** Starts everything that the home knows of this node. */
   async start(): Promise<void> {
     await this.#loadCredential();
+    this.#loadRevocations();
     const listener = await this.listen(this.record.tcpListenerAddress);
     this.home.nodes.put({
       ...this.record,
@@ -310,6 +312,14 @@ export class NodeAgent {
     } catch (reason) {
       this.logger.error({ err: reason, inlet: record.name }, 'an inlet could not be restored yet');
       setTimeout(() => void this.#restoreInlet(record), RETRY_MAX_MS).unref();
+    }
+  }
+
+  #loadRevocations(): void {
+    if (this.project === undefined) return;
+    for (const { name, data } of this.home.notes('revocation', this.project.id).list()) {
+      const least = data['min_generation'];
+      this.#revoked.set(name, typeof least === 'number' ? least : null);
     }
   }
 
@@ -451,9 +461,13 @@ export class NodeAgent {
   }
 
   #onRevocations(list: readonly RevocationFacts[]): void {
-    for (const r of list) {
+    const kept = this.home.notes('revocation', this.project?.id ?? '');
+    for (const { identifier, min_generation } of list) {
+      if (this.#revoked.get(identifier) === min_generation) continue;
       // Within one member's history the newest entry rules; entries arrive in order.
-      this.#revoked.set(r.identifier, r.min_generation);
+      this.#revoked.set(identifier, min_generation);
+      // A node that starts while its server is away must not forget whom it knew to be revoked.
+      kept.put({ name: identifier, data: { min_generation } });
     }
     for (const channel of this.#channels()) channel.recheck();
   }
@@ -475,18 +489,15 @@ export class NodeAgent {
     const { host, port } = parseAddress(address);
     const server = createServer({ noDelay: true }, (socket) => {
       socket.on('error', () => undefined);
-      if (this.#handshakes >= HANDSHAKES_MAX) {
-        socket.destroy();
-        return;
-      }
-      this.#handshakes++;
+      const [oldest] = this.#strangers;
+      if (this.#strangers.size >= HANDSHAKES_MAX) oldest?.destroy();
+      this.#strangers.add(socket);
+      socket.once('close', () => this.#strangers.delete(socket));
       this.#accept(socket)
         .catch((reason: unknown) =>
           this.logger.debug({ err: toPosternError(reason) }, 'a dialler was refused'),
         )
-        .finally(() => {
-          this.#handshakes--;
-        });
+        .finally(() => this.#strangers.delete(socket));
     });
     return new Promise((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) =>

@@ -2,6 +2,7 @@
  * The composition root: opens the store, puts the domains together and starts the listeners (admin Unix socket, public
  * listener for tokens, node port). It owns what it opens and closes all of it.
  */
+import { constants } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -48,10 +49,16 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-const NODE_TLS = { minVersion: 'TLSv1.3', ecdhCurve: 'X25519MLKEM768' } as const;
+/** No session tickets: every connection proves its credential anew. */
+const NODE_TLS = {
+  minVersion: 'TLSv1.3',
+  ecdhCurve: 'X25519MLKEM768',
+  secureOptions: constants.SSL_OP_NO_TICKET,
+} as const;
 const HEAD_INTERVAL_MS = 60_000;
 const BODY_BYTES_MAX = 256 * 1024;
 const REQUEST_MS = 30_000;
+const HEADERS_MS = 10_000;
 /** How long requests under way may take when the server stops. */
 const DRAIN_MS = 3_000;
 
@@ -271,6 +278,7 @@ export async function runServer(
 
     // The admin socket: the operating system's permissions are its lock.
     const admin = Fastify(options);
+    admin.server.headersTimeout = HEADERS_MS;
     finish(admin, 'admin');
     await publishOpenApi(admin, o.version);
     addManagementRoutes(admin, parts, async () => ({ kind: 'local' }));
