@@ -59,10 +59,7 @@ export class KillRun {
   }
 
   /** Starts transfers, kills the victim in the middle, brings it back, and waits until the portal serves. */
-  async kill(
-    victim: Victim,
-    o: { transfers: number; bytesEach: number },
-  ): Promise<KillOutcome> {
+  async kill(victim: Victim, o: { transfers: number; bytesEach: number }): Promise<KillOutcome> {
     const pid = await this.#pid(victim);
     const moment = this.random(MOMENT_MS_MAX);
     const running = Array.from({ length: o.transfers }, () =>
@@ -72,7 +69,6 @@ export class KillRun {
     process.kill(pid, 'SIGKILL');
     const killedMs = performance.now();
     const pairs = await Promise.all(running);
-    const noticedMs = performance.now() - killedMs;
     const startMs = performance.now();
     await this.#restart(victim);
     const backMs = performance.now();
@@ -82,9 +78,12 @@ export class KillRun {
       { ...up, at: 'target' as const },
       { ...down, at: 'app' as const },
     ]);
-    const seen = verdicts.map((v) => `${v.at} ${v.kind} ${(v.bytes / 2 ** 20).toFixed(1)} MB`);
+    const seen = verdicts.map(
+      (v) =>
+        `${v.at} ${v.kind} ${(v.bytes / 2 ** 20).toFixed(1)} MB +${(v.atMs - killedMs).toFixed(0)} ms`,
+    );
     this.#lines.push(
-      `${victim} killed after ${moment.toFixed(0)} ms: ${seen.join(', ')}; all ended in ${noticedMs.toFixed(0)} ms; ` +
+      `${victim} killed after ${moment.toFixed(0)} ms: ${seen.join(', ')}; ` +
         `started in ${(backMs - startMs).toFixed(0)} ms, serving ${recoveryMs.toFixed(0)} ms later`,
     );
     return { verdicts, recoveryMs };

@@ -24,6 +24,8 @@ export interface Verdict {
   readonly kind: 'whole' | 'cut' | 'short' | 'corrupt';
   readonly bytes: number;
   readonly why: string;
+  /** When it was final, in performance.now() milliseconds. */
+  readonly atMs: number;
 }
 export interface TransferVerdicts {
   /** What the target received. `cut` with 0 bytes when the connection never came to it. */
@@ -68,7 +70,8 @@ function judge(socket: net.Socket, key: Buffer, length: number, first: Buffer): 
     const stream = new Keystream(key);
     let bytes = 0;
     let failure = 'closed without an end';
-    const say = (kind: Verdict['kind'], why: string): void => resolve({ kind, bytes, why });
+    const say = (kind: Verdict['kind'], why: string): void =>
+      resolve({ kind, bytes, why, atMs: performance.now() });
     const take = (chunk: Buffer): void => {
       if (!chunk.equals(stream.next(chunk.length)) || bytes + chunk.length > length) {
         say('corrupt', `at byte ${bytes}`);
@@ -116,7 +119,12 @@ export class TransferTarget {
     let head: Buffer = Buffer.alloc(0);
     socket.on('error', () => undefined);
     const onEnd = (): void => {
-      this.early.push({ kind: 'short', bytes: head.length, why: 'an end before the header' });
+      this.early.push({
+        kind: 'short',
+        bytes: head.length,
+        why: 'an end before the header',
+        atMs: performance.now(),
+      });
       socket.end();
     };
     const onData = (chunk: Buffer): void => {
@@ -146,7 +154,13 @@ export class TransferTarget {
     if (known !== undefined) return known;
     return new Promise((resolve) => {
       const timer = setTimeout(
-        () => resolve({ kind: 'cut', bytes: 0, why: 'it never came to the target' }),
+        () =>
+          resolve({
+            kind: 'cut',
+            bytes: 0,
+            why: 'it never came to the target',
+            atMs: performance.now(),
+          }),
         VERDICT_MS,
       );
       this.#waiting.set(id, (verdict) => {
@@ -156,11 +170,7 @@ export class TransferTarget {
     });
   }
 
-  #start(
-    inletPort: number,
-    bytes: number,
-    idleMs: number,
-  ): { id: string; down: Promise<Verdict> } {
+  #start(inletPort: number, bytes: number, idleMs: number): { id: string; down: Promise<Verdict> } {
     const up = randomBytes(KEY_BYTES);
     const down = randomBytes(KEY_BYTES);
     const lengths = Buffer.alloc(16);
