@@ -1,12 +1,15 @@
-/** Kills the processes of a portal at seeded random moments, and times its return. */
+/**
+ * Kills the processes of a portal at seeded random moments, and times its return.
+ * When a process is killed, the kernel ends the sockets that it held itself: with a reset where bytes were unread, else
+ * with a plain end, which no program can choose any more. So what the killed process's own neighbour saw on its local
+ * socket (the app beside the inlet, the target beside the outlet) is the kernel's word and stands apart as `byKernel`.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until, type World } from './postern.ts';
-import type { TransferTarget, Verdict } from './transfer.ts';
+import type { TransferSize, TransferTarget, Verdict } from './transfer.ts';
 
 export type Victim = 'the outlet node' | 'the inlet node' | 'the server';
 
-/** The latest moment of a kill after the transfers began. */
-const MOMENT_MS_MAX = 400;
 const RECOVERY_MS_MAX = 15_000;
 
 /** Mulberry32: small, seedable, good enough to pick moments. */
@@ -20,8 +23,18 @@ function randomOf(seed: number): () => number {
   };
 }
 
+/** Whose local socket the victim itself held. */
+const NEIGHBOUR: Readonly<Record<Victim, 'app' | 'target' | undefined>> = {
+  'the outlet node': 'target',
+  'the inlet node': 'app',
+  'the server': undefined,
+};
+
 export interface KillOutcome {
-  readonly verdicts: readonly (Verdict & { readonly at: 'app' | 'target' })[];
+  /** What came through the portal. */
+  readonly verdicts: readonly Verdict[];
+  /** What the victim's neighbour saw of the victim's own sockets. */
+  readonly byKernel: readonly Verdict[];
   /** From the moment when the command that brought the process back returned. */
   readonly recoveryMs: number;
 }
@@ -59,12 +72,14 @@ export class KillRun {
   }
 
   /** Starts transfers, kills the victim in the middle, brings it back, and waits until the portal serves. */
-  async kill(victim: Victim, o: { transfers: number; bytesEach: number }): Promise<KillOutcome> {
+  async kill(
+    victim: Victim,
+    sizes: readonly TransferSize[],
+    momentMsMax: number,
+  ): Promise<KillOutcome> {
     const pid = await this.#pid(victim);
-    const moment = this.random(MOMENT_MS_MAX);
-    const running = Array.from({ length: o.transfers }, () =>
-      this.#target.transfer(this.inletPort, o.bytesEach),
-    );
+    const moment = this.random(momentMsMax);
+    const running = sizes.map((size) => this.#target.transfer(this.inletPort, size));
     await sleep(moment);
     process.kill(pid, 'SIGKILL');
     const killedMs = performance.now();
@@ -74,11 +89,13 @@ export class KillRun {
     const backMs = performance.now();
     await until(() => this.#target.works(this.inletPort), 'the portal again', RECOVERY_MS_MAX);
     const recoveryMs = performance.now() - backMs;
-    const verdicts = pairs.flatMap(({ up, down }) => [
-      { ...up, at: 'target' as const },
-      { ...down, at: 'app' as const },
+    const seenBy = pairs.flatMap(({ up, down }) => [
+      { ...up, at: 'target' },
+      { ...down, at: 'app' },
     ]);
-    const seen = verdicts.map(
+    for (const early of this.#target.takeEarly()) seenBy.push({ ...early, at: 'target' });
+    const neighbour = NEIGHBOUR[victim];
+    const seen = seenBy.map(
       (v) =>
         `${v.at} ${v.kind} ${(v.bytes / 2 ** 20).toFixed(1)} MB +${(v.atMs - killedMs).toFixed(0)} ms`,
     );
@@ -86,7 +103,11 @@ export class KillRun {
       `${victim} killed after ${moment.toFixed(0)} ms: ${seen.join(', ')}; ` +
         `started in ${(backMs - startMs).toFixed(0)} ms, serving ${recoveryMs.toFixed(0)} ms later`,
     );
-    return { verdicts, recoveryMs };
+    return {
+      verdicts: seenBy.filter((v) => v.at !== neighbour),
+      byKernel: seenBy.filter((v) => v.at === neighbour),
+      recoveryMs,
+    };
   }
 
   report(): string {

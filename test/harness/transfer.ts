@@ -15,7 +15,7 @@ const HEADER_BYTES: number = MAGIC.length + 2 * KEY_BYTES + 16;
 const CHUNK_BYTES = 256 * 1024;
 const ZEROES = Buffer.alloc(CHUNK_BYTES);
 /** How long the target's verdict may come after the app's: a dead peer is noticed within 15 s. */
-const VERDICT_MS = 30_000;
+const VERDICT_MS = 15_000;
 /** Silence after which the app gives up. */
 const IDLE_MS = 40_000;
 const WORKS_IDLE_MS = 2_000;
@@ -26,6 +26,11 @@ export interface Verdict {
   readonly why: string;
   /** When it was final, in performance.now() milliseconds. */
   readonly atMs: number;
+}
+/** Bytes from the app to the target (`up`) and from the target to the app. */
+export interface TransferSize {
+  readonly up: number;
+  readonly down: number;
 }
 export interface TransferVerdicts {
   /** What the target received. `cut` with 0 bytes when the connection never came to it. */
@@ -99,7 +104,7 @@ export class TransferTarget {
   readonly #verdicts = new Map<string, Verdict>();
   readonly #waiting = new Map<string, (verdict: Verdict) => void>();
   /** Connections that ended cleanly before their header was whole: a cut that was shown as an end. */
-  readonly early: Verdict[] = [];
+  #early: Verdict[] = [];
   port = 0;
 
   constructor() {
@@ -114,12 +119,16 @@ export class TransferTarget {
   close(): void {
     this.#server.close();
   }
+  /** Hands out what ended before its header was whole, since the last call. */
+  takeEarly(): Verdict[] {
+    return this.#early.splice(0);
+  }
 
   #serve(socket: net.Socket): void {
     let head: Buffer = Buffer.alloc(0);
     socket.on('error', () => undefined);
     const onEnd = (): void => {
-      this.early.push({
+      this.#early.push({
         kind: 'short',
         bytes: head.length,
         why: 'an end before the header',
@@ -170,34 +179,38 @@ export class TransferTarget {
     });
   }
 
-  #start(inletPort: number, bytes: number, idleMs: number): { id: string; down: Promise<Verdict> } {
+  #start(
+    inletPort: number,
+    size: TransferSize,
+    idleMs: number,
+  ): { id: string; down: Promise<Verdict> } {
     const up = randomBytes(KEY_BYTES);
     const down = randomBytes(KEY_BYTES);
     const lengths = Buffer.alloc(16);
-    lengths.writeBigUInt64BE(BigInt(bytes), 0);
-    lengths.writeBigUInt64BE(BigInt(bytes), 8);
+    lengths.writeBigUInt64BE(BigInt(size.up), 0);
+    lengths.writeBigUInt64BE(BigInt(size.down), 8);
     const socket = net.connect({ port: inletPort, host: '127.0.0.1', allowHalfOpen: true });
     socket.setNoDelay(true);
     socket.setTimeout(idleMs, () => socket.destroy(new Error(`nothing moved for ${idleMs} ms`)));
-    const judged = judge(socket, down, bytes, Buffer.alloc(0)).then((verdict) => {
+    const judged = judge(socket, down, size.down, Buffer.alloc(0)).then((verdict) => {
       // A cut connection has no second chance; what the target saw of it is final soon.
       if (verdict.kind !== 'whole') socket.destroy();
       return verdict;
     });
     socket.write(Buffer.concat([MAGIC, up, down, lengths]));
-    void send(socket, up, bytes);
+    void send(socket, up, size.up);
     return { id: up.toString('hex'), down: judged };
   }
 
-  /** Runs one transfer through an inlet: `bytes` each way at once. */
-  async transfer(inletPort: number, bytes: number): Promise<TransferVerdicts> {
-    const { id, down } = this.#start(inletPort, bytes, IDLE_MS);
+  /** Runs one transfer through an inlet, both ways at once. */
+  async transfer(inletPort: number, size: TransferSize): Promise<TransferVerdicts> {
+    const { id, down } = this.#start(inletPort, size, IDLE_MS);
     return { down: await down, up: await this.verdictOf(id) };
   }
 
   /** Does a small transfer arrive whole both ways? Throws what went wrong. */
   async works(inletPort: number, bytes: number = 1000): Promise<void> {
-    const { id, down } = this.#start(inletPort, bytes, WORKS_IDLE_MS);
+    const { id, down } = this.#start(inletPort, { up: bytes, down: bytes }, WORKS_IDLE_MS);
     const verdict = await down;
     if (verdict.kind !== 'whole') throw new Error(`down ${verdict.kind}: ${verdict.why}`);
     const other = await this.verdictOf(id);
