@@ -105,9 +105,12 @@ export class TransferTarget {
   readonly #waiting = new Map<string, (verdict: Verdict) => void>();
   /** Connections that ended cleanly before their header was whole: a cut that was shown as an end. */
   #early: Verdict[] = [];
+  readonly #onVerdict: ((verdict: Verdict) => void) | undefined;
   port = 0;
 
-  constructor() {
+  /** `onVerdict` hears each verdict of this end as it is final. */
+  constructor(onVerdict?: (verdict: Verdict) => void) {
+    this.#onVerdict = onVerdict;
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (s) => this.#serve(s));
   }
   async listen(): Promise<void> {
@@ -150,6 +153,7 @@ export class TransferTarget {
         const id = up.toString('hex');
         this.#verdicts.set(id, verdict);
         this.#waiting.get(id)?.(verdict);
+        this.#onVerdict?.(verdict);
       });
       void send(socket, down, downLength);
     };
@@ -206,6 +210,11 @@ export class TransferTarget {
   async transfer(inletPort: number, size: TransferSize): Promise<TransferVerdicts> {
     const { id, down } = this.#start(inletPort, size, IDLE_MS);
     return { down: await down, up: await this.verdictOf(id) };
+  }
+
+  /** Runs one transfer to a target in another process; answers what the app received. */
+  asApp(inletPort: number, size: TransferSize): Promise<Verdict> {
+    return this.#start(inletPort, size, IDLE_MS).down;
   }
 
   /** Does a small transfer arrive whole both ways? Throws what went wrong. */
