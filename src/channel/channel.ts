@@ -10,6 +10,7 @@
 import { constants, createPrivateKey, sign, verify, X509Certificate } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import http2 from 'node:http2';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { PosternError, toPosternError } from '../kernel/index.ts';
@@ -69,8 +70,10 @@ const RELAY_PATH = '/postern/channel/v1/relays/';
 /** A handshake that takes longer is dead or hostile. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 4_000;
-/** Silence after which the peer is given up. */
+/** Silence after which the peer is given up: not a byte came, of any kind. */
 const SILENCE_MAX_MS = 10_000;
+/** How often the kernel is asked whether the connection below still has a peer. */
+const WATCH_INTERVAL_MS = 500;
 /** What a 100 ms path at 1 Gbit/s needs is 12.5 MB; a stalled stream may hold this much at the most. */
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
 const SESSION_WINDOW_BYTES = 2 ** 31 - 1;
@@ -138,6 +141,20 @@ export function refuseStream(stream: http2.ServerHttp2Stream, error: PosternErro
   stream.resume();
 }
 
+/**
+ * The kernel's word on a socket: false once the connection was reset. An HTTP/2 session that waits for a write does not
+ * read, and when that write fails it waits for ever: neither an error nor a close is emitted, so somebody has to ask.
+ */
+function hasPeer(socket: Duplex): boolean {
+  // A channel inside another one has the other one to watch over it.
+  if (!(socket instanceof Socket)) return !socket.destroyed;
+  // No public property asks anew: remoteAddress keeps its first answer.
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (typeof handle !== 'object' || handle === null) return false;
+  const ask: unknown = Reflect.get(handle, 'getpeername');
+  return typeof ask !== 'function' || Reflect.apply(ask, handle, [{}]) === 0;
+}
+
 interface ChannelEvents {
   close: [reason: PosternError];
   peer: [peer: Peer];
@@ -152,11 +169,15 @@ export class Channel extends EventEmitter<ChannelEvents> {
   readonly #session: http2.Http2Session;
   readonly #dialling: http2.ClientHttp2Session | undefined;
   readonly #exporter: Buffer;
+  /** The connection below TLS. */
+  readonly #socket: Duplex;
   #control: http2.Http2Stream | undefined;
   #closed: PosternError | undefined;
   #expiry: NodeJS.Timeout | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
   #lastHeardMs: number;
+  #bytesHeard = 0;
   #streams = 0;
   readonly #bytesCarried: () => number;
 
@@ -172,6 +193,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
     exporter: Buffer;
     /** Bytes that went through in either direction so far. */
     bytesCarried(): number;
+    socket: Duplex;
   }) {
     super();
     this.#bytesCarried = o.bytesCarried;
@@ -183,6 +205,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.#session = o.session;
     this.#dialling = o.dialling;
     this.#exporter = o.exporter;
+    this.#socket = o.socket;
     this.#lastHeardMs = performance.now();
     o.session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     o.session.on('error', (e) =>
@@ -197,6 +220,11 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.#armExpiry();
     this.#keepAlive = setInterval(() => this.#ping(), PING_INTERVAL_MS);
     this.#keepAlive.unref();
+    this.#watch = setInterval(() => {
+      if (!hasPeer(this.#socket))
+        this.close(new PosternError('unavailable', 'The connection below the channel was reset'));
+    }, WATCH_INTERVAL_MS);
+    this.#watch.unref();
   }
 
   get peer(): Peer {
@@ -216,6 +244,11 @@ export class Channel extends EventEmitter<ChannelEvents> {
   }
 
   #ping(): void {
+    // Whatever arrives is a sign of life: behind a slow link a ping's answer waits for what was sent before it.
+    if (this.#socket instanceof Socket && this.#socket.bytesRead > this.#bytesHeard) {
+      this.#bytesHeard = this.#socket.bytesRead;
+      this.#lastHeardMs = performance.now();
+    }
     if (performance.now() - this.#lastHeardMs > SILENCE_MAX_MS) {
       this.close(
         new PosternError('unavailable', `The peer has been silent for ${SILENCE_MAX_MS / 1000} s`),
@@ -400,6 +433,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.#closed = reason;
     clearTimeout(this.#expiry);
     clearInterval(this.#keepAlive);
+    clearInterval(this.#watch);
     this.#session.destroy(undefined, http2.constants.NGHTTP2_CANCEL);
     this.emit('close', reason);
   }
@@ -641,6 +675,7 @@ export async function connectChannel(
               dialling: h2,
               exporter,
               bytesCarried: () => tls.bytesRead + tls.bytesWritten,
+              socket,
             });
             channel.bindControl(control);
             isUp = true;
@@ -770,6 +805,7 @@ export async function acceptChannel(
         session,
         exporter,
         bytesCarried: () => (carrier === undefined ? 0 : carrier.bytesRead + carrier.bytesWritten),
+        socket,
       });
       stream.respond({ ':status': 200 });
       channel.bindControl(stream);

@@ -170,6 +170,7 @@ export async function runServer(
     });
     await fabric.keyring.signingKey('audit');
     const authority = new AuthorityManager({ store, fabric, audit, clock: systemClock });
+    const eventsSeen = await fabric.events.latest();
     await authority.refresh();
     const ca = await caOf(store, fabric);
     // Public: what others verify this server's certificate with (curl --cacert).
@@ -192,44 +193,28 @@ export async function runServer(
       startedAtMs: Date.now(),
     };
 
-    // Revocations, from this server or another on the same database, reach every session at once.
-    let isCatchingUp = false;
-    let again = false;
-    let revocationsSeen = (await authority.revocationsAfter(0)).at(-1)?.number ?? 0;
-    const catchUp = async (): Promise<void> => {
-      again = true;
-      if (isCatchingUp) return;
-      isCatchingUp = true;
-      try {
-        while (again) {
-          again = false;
-          for (const r of await authority.revocationsAfter(revocationsSeen)) {
-            revocationsSeen = r.number;
-            authority.noteRevocation(r);
-            for (const s of sessions.all) {
-              if (s.projectId !== r.projectId) continue;
-              s.push({
-                type: 'revocations',
-                list: [
-                  { number: r.number, identifier: r.identifier, min_generation: r.minGeneration },
-                ],
-              });
-              if (s.identifier !== r.identifier) continue;
-              if (r.minGeneration === null) s.end();
-              else s.push({ type: 'renew' });
-            }
-          }
-        }
-      } catch (reason) {
-        logger.warn(
-          { err: reason },
-          'revocations could not be read; trying again at the next commit',
-        );
-      } finally {
-        isCatchingUp = false;
+    // What changed at this server or another on the same database: revocations reach every session at once.
+    const reader = fabric.events.subscribe(eventsSeen, async (event) => {
+      if (event.kind === 'project.create' || event.kind === 'project.delete') {
+        await authority.refresh();
+        return;
       }
-    };
-    closers.push(store.onCommit(() => void catchUp()));
+      const { projectId, subject: identifier } = event;
+      if (event.kind !== 'member.revoked' || projectId === undefined || identifier === undefined)
+        return;
+      const { number, min_generation } = event.data;
+      const minGeneration = typeof min_generation === 'number' ? min_generation : null;
+      const list = [{ number: Number(number), identifier, min_generation: minGeneration }];
+      authority.noteRevocation({ number: Number(number), projectId, identifier, minGeneration });
+      for (const s of sessions.all) {
+        if (s.projectId !== projectId) continue;
+        s.push({ type: 'revocations', list });
+        if (s.identifier !== identifier) continue;
+        if (minGeneration === null) s.end();
+        else s.push({ type: 'renew' });
+      }
+    });
+    closers.push(() => reader.close());
 
     const registry = new Registry();
     const requests = new Counter({
