@@ -5,6 +5,7 @@
  * credential acts on what is already running.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import {
   type Admission,
@@ -61,6 +62,8 @@ const REPORTS_MAX = 100;
 const REPORT_INTERVAL_MS = 250;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const DRAIN_MS = 3_000;
+/** As many as the server takes. */
+const DIRECT_ADDRESSES_MAX = 16;
 
 interface InletState {
   readonly record: InletRecord;
@@ -81,6 +84,18 @@ interface RelayState {
   lastFailure: string | undefined;
   /** Of a relay on another node. */
   claim?: RelayClaim;
+}
+
+/** Where other machines may reach a listener; nowhere when it is on loopback. */
+function announced(listener: string): string[] {
+  const host = listener.slice(0, listener.lastIndexOf(':'));
+  const port = listener.slice(listener.lastIndexOf(':') + 1);
+  if (/^(127\.|localhost$|\[?::1\]?$)/.test(host)) return [];
+  if (!/^(0\.0\.0\.0|\[?::\]?)$/.test(host)) return [listener];
+  return Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter((i) => !i.internal && i.family === 'IPv4')
+    .map((i) => `${i.address}:${port}`);
 }
 
 /** Admits the identities that somebody named, whatever credentials they hold. */
@@ -606,7 +621,7 @@ export class NodeAgent {
     if (host !== undefined) return this.#claim(state, host);
     if (state.isDisplaced || this.#control === undefined) return;
     try {
-      const direct = this.listeners.filter((a) => !/^(127\.|localhost|0\.0\.0\.0|\[?::)/.test(a));
+      const direct = this.listeners.flatMap(announced).slice(0, DIRECT_ADDRESSES_MAX);
       await this.#control.registerRelay(state.record.name, {
         services: this.outlets.names,
         direct_addresses: direct,
