@@ -21,6 +21,7 @@ export function handshake(port: number, options: ConnectionOptions = {}): Promis
     tls.once('close', () => reject(new Error('closed')));
     tls.once('error', reject);
     tls.once('secureConnect', () => {
+      tls.setTimeout(0);
       tls.off('error', reject);
       tls.on('error', () => undefined);
       resolve(tls);
@@ -39,8 +40,8 @@ export function request(tls: TLSSocket, headers: http2.OutgoingHttpHeaders): Pro
     stream.on('error', () => undefined);
     stream.once('response', (h) => {
       status = Number(h[':status']);
+      session.destroy();
     });
-    stream.resume();
     stream.once('close', () => session.destroy());
   });
 }

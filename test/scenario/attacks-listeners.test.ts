@@ -1,9 +1,14 @@
 /** Strangers at every door of a real server and real nodes, while a portal between those nodes keeps answering. */
 import { once } from 'node:events';
+import type { OutgoingHttpHeaders } from 'node:http2';
 import net from 'node:net';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CredentialRecord } from '../../src/home/index.ts';
+import { openHome } from '../../src/home/index.ts';
+import { copyOf, ofAnotherAuthority, type Pair } from '../harness/forger.ts';
 import { World } from '../harness/postern.ts';
-import { handshake, Pulse } from '../harness/strangers.ts';
+import { handshake, Pulse, request } from '../harness/strangers.ts';
 
 const world = new World();
 const target = net.createServer({ allowHalfOpen: true }, (s) => {
@@ -13,6 +18,8 @@ const target = net.createServer({ allowHalfOpen: true }, (s) => {
 let inletPort = 0;
 /** Of the outlet's node. */
 let listenerPort = 0;
+let dbCredential: CredentialRecord;
+let webCredential: CredentialRecord;
 let pids: number[] = [];
 let pulse: Pulse;
 
@@ -22,6 +29,14 @@ const runningPids = async (): Promise<number[]> => [
   await world.nodePid('db', 'db'),
   await world.nodePid('web', 'web'),
 ];
+const credentialOf = (home: string): CredentialRecord => {
+  const opened = openHome(join(world.folder, home));
+  try {
+    return opened.credentials.get();
+  } finally {
+    opened.close();
+  }
+};
 
 beforeAll(async () => {
   target.listen(0, '127.0.0.1');
@@ -43,6 +58,8 @@ beforeAll(async () => {
   inletPort = portOf(await world.ok('web', 'tcp-inlet', 'create', '--to', 'db'));
   const shown = await world.ok('db', 'node', 'show', 'db', '--jq', '.transports[0].socket_addr');
   listenerPort = portOf(JSON.parse(shown));
+  dbCredential = credentialOf('db');
+  webCredential = credentialOf('web');
   pids = await runningPids();
 }, 120_000);
 
@@ -94,5 +111,42 @@ describe('TLS', () => {
         second.destroy();
       }
     }
+  });
+});
+
+describe('a stranger', () => {
+  const asks = {
+    node: { ':method': 'GET', ':path': '/control/v1/session?node=x' },
+    channel: { ':method': 'POST', ':path': '/postern/channel/v1/control/api' },
+    connect: { ':method': 'CONNECT', ':authority': 'outlet' },
+  };
+
+  it('gets no stream with another protocol, or without one', async () => {
+    for (const [door, port] of doors()) {
+      const other = handshake(port, { ALPNProtocols: ['http/1.1', 'postern'] });
+      await expect(other, door).rejects.toThrow(/no.application.protocol/i);
+      const bare = await handshake(port, { ALPNProtocols: [] }).catch(() => undefined);
+      bare?.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+      const chunks = (await bare?.toArray()) ?? [];
+      expect(Buffer.concat(chunks).toString(), door).toMatch(/^$|^HTTP\/1.0 403 /);
+    }
+  });
+
+  it('gets no stream without a certificate, or with a forged one', async () => {
+    const { projectId, certificatePem: cert, leafPrivateKeyPem: key } = webCredential;
+    const pairs: (Pair | undefined)[] = [
+      undefined,
+      await ofAnotherAuthority(projectId, webCredential.attributes),
+      await copyOf(dbCredential.certificatePem),
+      await copyOf(dbCredential.certificatePem, { cert, key }),
+    ];
+    for (const pair of pairs) {
+      const withPair = async (port: number, headers: OutgoingHttpHeaders): Promise<number> =>
+        request(await handshake(port, pair), headers);
+      expect(await withPair(world.nodePort, asks.node)).toBeOneOf([401, 403]);
+      expect(await withPair(listenerPort, asks.channel)).toBe(403);
+      expect(await withPair(listenerPort, asks.connect)).toBe(403);
+    }
+    expect(await request(await handshake(listenerPort, { cert, key }), asks.channel)).toBe(200);
   });
 });
