@@ -72,32 +72,32 @@ export class NodePort {
   }
 
   #peek(socket: Socket): void {
+    // Kept here until it is enough: what is put back into the socket makes it readable again, at once and for ever.
+    let start = Buffer.alloc(0);
     const onReadable = (): void => {
       const chunk: Buffer | null = socket.read();
       if (chunk === null) return;
-      if (chunk[0] === TLS_FIRST_BYTE) {
+      start = Buffer.concat([start, chunk]);
+      if (start[0] === TLS_FIRST_BYTE) {
         socket.off('readable', onReadable);
-        socket.unshift(chunk);
+        socket.unshift(start);
         // TLS ends its connections itself; a half-open one would linger.
         socket.allowHalfOpen = false;
         this.#limit(socket, AUTHENTICATE_MS);
         this.#handlers.onTls(socket);
         return;
       }
-      const head = chunk.subarray(0, PREAMBLE_HEAD.length);
+      const head = start.subarray(0, PREAMBLE_HEAD.length);
       if (!head.equals(PREAMBLE_HEAD.subarray(0, head.length))) {
         socket.destroy();
         return;
       }
-      if (chunk.length < PREAMBLE_BYTES) {
-        socket.unshift(chunk);
-        return;
-      }
+      if (start.length < PREAMBLE_BYTES) return;
       socket.off('readable', onReadable);
-      if (chunk.length > PREAMBLE_BYTES) socket.unshift(chunk.subarray(PREAMBLE_BYTES));
+      if (start.length > PREAMBLE_BYTES) socket.unshift(start.subarray(PREAMBLE_BYTES));
       this.promote(socket);
       this.#handlers.onToken(
-        chunk.subarray(PREAMBLE_HEAD.length, PREAMBLE_BYTES).toString('hex'),
+        start.subarray(PREAMBLE_HEAD.length, PREAMBLE_BYTES).toString('hex'),
         socket,
       );
     };
