@@ -27,6 +27,12 @@ import { RESOURCE_TYPES } from './policies.ts';
 import { listenerPlaceOf, placesOf } from './target.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
+/** A client that stalls is given up: this long for a request's headers, and for all of it. */
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 2_000,
+} as const;
 const Text = Type.String({ minLength: 1, maxLength: 4096 });
 const Maybe = Type.Optional(Text);
 const Ms = Type.Optional(Type.Number({ minimum: 0, maximum: 86_400_000 }));
@@ -535,7 +541,10 @@ export class NodeApi {
   async listen(path: string, logger: Logger): Promise<Server> {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     rmSync(path, { force: true });
-    const server = createServer((request, response) => void this.handle(request, response, logger));
+    const server = createServer(
+      LIMITS,
+      (request, response) => void this.handle(request, response, logger),
+    );
     const umask = process.umask(0o177);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -551,7 +560,7 @@ export class NodeApi {
 
   /** The optional HTTP server on loopback: is it alive, and what runs on it. Read only. */
   async listenHttp(port: number): Promise<Server> {
-    const server = createServer((request, response) => {
+    const server = createServer(LIMITS, (request, response) => {
       const path = request.url;
       const isRead = request.method === 'GET';
       if (path === '/' && (isRead || request.method === 'HEAD')) response.writeHead(200).end();

@@ -41,7 +41,7 @@ import { addManagementRoutes, type ServerParts } from './http/management.ts';
 import { addNodeRoutes, machineOf, NodeSessions } from './http/nodes.ts';
 import { publishOpenApi } from './http/openapi.ts';
 import { NodePort } from './node-port.ts';
-import { CHECK_INTERVAL_MS, listenPublic } from './public-port.ts';
+import { CHECK_INTERVAL_MS, HEADERS_MS, listenPublic } from './public-port.ts';
 
 export interface RunningServer {
   readonly nodes: { readonly host: string; readonly port: number };
@@ -270,7 +270,7 @@ export async function runServer(
     };
     const options = {
       bodyLimit: BODY_BYTES_MAX,
-      http: { connectionsCheckingInterval: CHECK_INTERVAL_MS },
+      http: { connectionsCheckingInterval: CHECK_INTERVAL_MS, headersTimeout: HEADERS_MS },
       requestTimeout: REQUEST_MS,
       ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     } as const;
