@@ -332,6 +332,9 @@ export async function runServer(
         // Verified for each request by machineOf, against the project that the certificate names.
         rejectUnauthorized: false,
         handshakeTimeout: 5_000,
+        // Nodes seldom take a request back; a flood of such would hold up everybody.
+        streamResetBurst: 100,
+        streamResetRate: 10,
       },
     }) as unknown as FastifyInstance;
     certificate.follow(nodes.server as unknown as TlsServer, NODE_TLS);
