@@ -1,85 +1,35 @@
 /** Strangers at every door of a real server and real nodes, while a portal between those nodes keeps answering. */
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { OutgoingHttpHeaders } from 'node:http2';
-import net from 'node:net';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { CredentialRecord } from '../../src/home/index.ts';
-import { openHome } from '../../src/home/index.ts';
+import { assault, assaultTls, clientHello, drip, H2_FLOODS, say } from '../harness/assaults.ts';
 import { copyOf, ofAnotherAuthority, type Pair } from '../harness/forger.ts';
-import { World } from '../harness/postern.ts';
 import { handshake, Pulse, request } from '../harness/strangers.ts';
+import { TwoNodes } from '../harness/two-nodes.ts';
 
-const world = new World();
-const target = net.createServer({ allowHalfOpen: true }, (s) => {
-  s.on('error', () => undefined);
-  s.pipe(s);
-});
-let inletPort = 0;
-/** Of the outlet's node. */
-let listenerPort = 0;
-let dbCredential: CredentialRecord;
-let webCredential: CredentialRecord;
+const world = new TwoNodes();
 let pids: number[] = [];
 let pulse: Pulse;
 
-const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1));
-const runningPids = async (): Promise<number[]> => [
-  world.serverPid(),
-  await world.nodePid('db', 'db'),
-  await world.nodePid('web', 'web'),
-];
-const credentialOf = (home: string): CredentialRecord => {
-  const opened = openHome(join(world.folder, home));
-  try {
-    return opened.credentials.get();
-  } finally {
-    opened.close();
-  }
-};
-
 beforeAll(async () => {
-  target.listen(0, '127.0.0.1');
-  await once(target, 'listening');
-  await world.startServer();
-  await world.ok('admin', 'enroll');
-  for (const name of ['db', 'web']) {
-    const relay = name === 'db' ? ['--relay', 'db'] : [];
-    const ticket = await world.ok('admin', 'project', 'ticket', ...relay);
-    await world.ok(name, 'identity', 'create', name);
-    await world.ok(name, 'project', 'enroll', ticket, '--identity', name);
-    const at = ['--tcp-listener-address', '127.0.0.1:0'];
-    await world.ok(name, 'node', 'create', name, '--identity', name, ...at);
-  }
-  const bound = target.address();
-  const to = typeof bound === 'object' && bound !== null ? bound.port : 0;
-  await world.ok('db', 'tcp-outlet', 'create', '--to', String(to));
-  await world.ok('db', 'relay', 'create', 'db');
-  inletPort = portOf(await world.ok('web', 'tcp-inlet', 'create', '--to', 'db'));
-  const shown = await world.ok('db', 'node', 'show', 'db', '--jq', '.transports[0].socket_addr');
-  listenerPort = portOf(JSON.parse(shown));
-  dbCredential = credentialOf('db');
-  webCredential = credentialOf('web');
-  pids = await runningPids();
+  await world.start();
+  pids = await world.pids();
 }, 120_000);
-
-afterAll(async () => {
-  await world.close();
-  target.close();
-}, 60_000);
+afterAll(() => world.close(), 60_000);
 
 beforeEach(() => {
-  pulse = new Pulse(inletPort);
+  pulse = new Pulse(world.inletPort);
 });
 // Whatever a test did: the portal answered all the while, in time, and nothing was started anew.
 afterEach(async () => {
   expect((await pulse.stop()).worstMs).toBeLessThan(1_000);
-  expect(await runningPids()).toEqual(pids);
+  expect(await world.pids()).toEqual(pids);
 });
 
 const doors = (): [string, number][] => [
   ['the node port', world.nodePort],
-  ["a node's own listener", listenerPort],
+  ["a node's own listener", world.listenerPort],
 ];
 
 describe('TLS', () => {
@@ -133,20 +83,70 @@ describe('a stranger', () => {
   });
 
   it('gets no stream without a certificate, or with a forged one', async () => {
-    const { projectId, certificatePem: cert, leafPrivateKeyPem: key } = webCredential;
+    const { projectId, certificatePem: cert, attributes, ...web } = world.credential('web');
+    const key = web.leafPrivateKeyPem;
+    const victim = world.credential('db').certificatePem;
     const pairs: (Pair | undefined)[] = [
       undefined,
-      await ofAnotherAuthority(projectId, webCredential.attributes),
-      await copyOf(dbCredential.certificatePem),
-      await copyOf(dbCredential.certificatePem, { cert, key }),
+      await ofAnotherAuthority(projectId, attributes),
+      await copyOf(victim),
+      await copyOf(victim, { cert, key }),
     ];
     for (const pair of pairs) {
       const withPair = async (port: number, headers: OutgoingHttpHeaders): Promise<number> =>
         request(await handshake(port, pair), headers);
       expect(await withPair(world.nodePort, asks.node)).toBeOneOf([401, 403]);
-      expect(await withPair(listenerPort, asks.channel)).toBe(403);
-      expect(await withPair(listenerPort, asks.connect)).toBe(403);
+      expect(await withPair(world.listenerPort, asks.channel)).toBe(403);
+      expect(await withPair(world.listenerPort, asks.connect)).toBe(403);
     }
-    expect(await request(await handshake(listenerPort, { cert, key }), asks.channel)).toBe(200);
+    expect(await request(await handshake(world.listenerPort, { cert, key }), asks.channel)).toBe(
+      200,
+    );
+  });
+});
+
+describe('a connection', () => {
+  it('that is silent, slow, stalled or noise is cut in time, at every door', async () => {
+    const hello = await clientHello();
+    const noise = randomBytes(1024 * 1024);
+    noise[0] = 0x17;
+    const http = 'GET / HTTP/1.1\r\nHost: x\r\n';
+    const plain: [string, Buffer, typeof say][] = [
+      ['silence', Buffer.alloc(0), say],
+      ['random bytes', noise.subarray(0, 500), say],
+      ['a slow preamble', Buffer.from('PSTN\x01'.padEnd(40, 'x')), drip],
+      ['a slow request', Buffer.from(`${http}x-a: ${'a'.repeat(100)}`), drip],
+      ['1 MB of noise', noise, say],
+      ['too many headers', Buffer.from(http + 'x-a: aaaaaaaaaaaa\r\n'.repeat(50_000)), say],
+    ];
+    const tls: typeof plain = [
+      ['half a ClientHello', hello.subarray(0, hello.length / 2), say],
+      ['a slow ClientHello', hello, drip],
+      ['a ClientHello and noise', Buffer.concat([hello, noise]), say],
+    ];
+    const late: string[] = [];
+    const attacks = world.doors().flatMap((door) =>
+      [...plain, ...tls].map(async (attack) => {
+        const [name, bytes, how] = attack;
+        const boundMs = tls.includes(attack) ? door.tlsMs : door.plainMs;
+        const { tookMs, answer } = await assault(door.at, how(bytes));
+        // Nothing, a TLS record, or a refusal.
+        const text = answer.toString('latin1');
+        const isTls = (answer[0] ?? 0) >= 0x14 && (answer[0] ?? 0) <= 0x17;
+        const isRefusal = text === '' || isTls || text.startsWith('HTTP/1.1 4');
+        if (tookMs > boundMs + 500 || !isRefusal)
+          late.push(`${name} at ${door.name}: ${Math.round(tookMs)} ms, "${text}"`);
+      }),
+    );
+    await Promise.all(attacks);
+    expect(late).toEqual([]);
+  });
+
+  it.each(Object.entries(H2_FLOODS))('that floods with %s is cut in time', async (_name, play) => {
+    for (const { name, at, tls, tlsMs } of world.doors()) {
+      if (tls === undefined) continue;
+      const { tookMs } = await assaultTls({ ...tls, ...at }, play);
+      expect(tookMs, name).toBeLessThan(tlsMs + 500);
+    }
   });
 });
