@@ -1,16 +1,22 @@
 /** Strangers at every door of a real server and real nodes, while a portal between those nodes keeps answering. */
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { OutgoingHttpHeaders } from 'node:http2';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { assault, assaultTls, clientHello, drip, H2_FLOODS, say } from '../harness/assaults.ts';
 import { copyOf, ofAnotherAuthority, type Pair } from '../harness/forger.ts';
+import { execute } from '../harness/postern.ts';
 import { handshake, Pulse, request } from '../harness/strangers.ts';
 import { TwoNodes } from '../harness/two-nodes.ts';
 
 const world = new TwoNodes();
 let pids: number[] = [];
 let pulse: Pulse;
+/** How long the portal may take to answer, at worst. */
+let worstMs = 0;
 
 beforeAll(async () => {
   await world.start();
@@ -19,11 +25,12 @@ beforeAll(async () => {
 afterAll(() => world.close(), 60_000);
 
 beforeEach(() => {
+  worstMs = 1_000;
   pulse = new Pulse(world.inletPort);
 });
 // Whatever a test did: the portal answered all the while, in time, and nothing was started anew.
 afterEach(async () => {
-  expect((await pulse.stop()).worstMs).toBeLessThan(1_000);
+  expect((await pulse.stop()).worstMs).toBeLessThan(worstMs);
   expect(await world.pids()).toEqual(pids);
 });
 
@@ -147,6 +154,35 @@ describe('a connection', () => {
       if (tls === undefined) continue;
       const { tookMs } = await assaultTls({ ...tls, ...at }, play);
       expect(tookMs, name).toBeLessThan(tlsMs + 500);
+    }
+  });
+});
+
+describe('10,000 strangers', () => {
+  it('take neither the time nor the memory of those inside', async () => {
+    worstMs = 2_000;
+    const residentMb = async (): Promise<number> => {
+      const pid = String(world.serverPid());
+      return Number((await execute('ps', ['-o', 'rss=', '-p', pid], process.env)).stdout) / 1024;
+    };
+    const before = await residentMb();
+    const fixture = join(import.meta.dirname, '../harness/crowd.fixture.ts');
+    const crowd = spawn(process.execPath, [fixture, String(world.nodePort), '5', '2000'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      let waves = 0;
+      let most = before;
+      for await (const _wave of createInterface({ input: crowd.stdout })) {
+        most = Math.max(most, await residentMb());
+        if (++waves === 5) break;
+      }
+      const { medianMs } = await pulse.stop();
+      expect(waves).toBe(5);
+      expect(medianMs).toBeLessThan(250);
+      expect(most - before).toBeLessThan(200);
+    } finally {
+      crowd.kill('SIGKILL');
     }
   });
 });
