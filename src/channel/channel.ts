@@ -744,7 +744,15 @@ export async function acceptChannel(
     socket.on('close', () =>
       fail(new PosternError('unavailable', 'The peer closed the connection during the handshake')),
     );
+    let isRefused = false;
     const refuse = (stream: http2.ServerHttp2Stream, why: PosternError): void => {
+      // A dialler makes one request and waits; each one more of a flood would cost as much as the first.
+      if (isRefused) {
+        stream.session?.destroy();
+        fail(why);
+        return;
+      }
+      isRefused = true;
       refuseStream(stream, why);
       // The refusal gets a moment to travel.
       setTimeout(() => fail(why), 200).unref();

@@ -11,7 +11,8 @@ import type { ServerCertificate } from './certificate.ts';
 
 /** A connection that has said nothing by then is cut off. */
 const FIRST_BYTE_MS = 5_000;
-const HEADERS_MS = 10_000;
+/** For a request's headers, at any door. */
+export const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
 /** How often Node looks for connections that are over those. */
 export const CHECK_INTERVAL_MS = 2_000;

@@ -41,7 +41,7 @@ import { addManagementRoutes, type ServerParts } from './http/management.ts';
 import { addNodeRoutes, machineOf, NodeSessions } from './http/nodes.ts';
 import { publishOpenApi } from './http/openapi.ts';
 import { NodePort } from './node-port.ts';
-import { CHECK_INTERVAL_MS, listenPublic } from './public-port.ts';
+import { CHECK_INTERVAL_MS, HEADERS_MS, listenPublic } from './public-port.ts';
 
 export interface RunningServer {
   readonly nodes: { readonly host: string; readonly port: number };
@@ -49,10 +49,10 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** No session tickets: every connection proves its credential anew. */
 const NODE_TLS = {
   minVersion: 'TLSv1.3',
   ecdhCurve: 'X25519MLKEM768',
+  // A node shakes hands in full each time. Tickets without state are off; those with state find no cache.
   secureOptions: constants.SSL_OP_NO_TICKET,
 } as const;
 const HEAD_INTERVAL_MS = 60_000;
@@ -256,7 +256,7 @@ export async function runServer(
     };
     const options = {
       bodyLimit: BODY_BYTES_MAX,
-      http: { connectionsCheckingInterval: CHECK_INTERVAL_MS },
+      http: { connectionsCheckingInterval: CHECK_INTERVAL_MS, headersTimeout: HEADERS_MS },
       requestTimeout: REQUEST_MS,
       ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     } as const;
@@ -319,6 +319,9 @@ export async function runServer(
         // Verified for each request by machineOf, against the project that the certificate names.
         rejectUnauthorized: false,
         handshakeTimeout: 5_000,
+        // Nodes seldom take a request back; a flood of such would hold up everybody.
+        streamResetBurst: 100,
+        streamResetRate: 10,
       },
     }) as unknown as FastifyInstance;
     certificate.follow(nodes.server as unknown as TlsServer, NODE_TLS);
