@@ -58,7 +58,6 @@ const NODE_TLS = {
 const HEAD_INTERVAL_MS = 60_000;
 const BODY_BYTES_MAX = 256 * 1024;
 const REQUEST_MS = 30_000;
-const HEADERS_MS = 10_000;
 /** How long requests under way may take when the server stops. */
 const DRAIN_MS = 3_000;
 
@@ -263,7 +262,6 @@ export async function runServer(
 
     // The admin socket: the operating system's permissions are its lock.
     const admin = Fastify(options);
-    admin.server.headersTimeout = HEADERS_MS;
     finish(admin, 'admin');
     await publishOpenApi(admin, o.version);
     addManagementRoutes(admin, parts, async () => ({ kind: 'local' }));
