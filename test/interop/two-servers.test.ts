@@ -1,4 +1,4 @@
-/** Servers on PostgreSQL: the database goes away and comes back under a running portal; two servers on one database are one. */
+/** Two servers that begin together on an empty PostgreSQL: what is made at one counts at the other, also after the database was away. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -17,7 +17,7 @@ const missing = missingPeers({ PostgreSQL: postgresBinaries !== undefined });
 /** A management call must say within this that the database is away. */
 const REFUSAL_MS_MAX = 10_000;
 
-describe.skipIf(missing.length > 0)('servers on PostgreSQL', () => {
+describe.skipIf(missing.length > 0)('two servers on one PostgreSQL', () => {
   const rootKey = randomBytes(32).toString('hex');
   const first = new World();
   const second = new World();
