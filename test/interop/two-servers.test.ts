@@ -153,4 +153,14 @@ describe.skipIf(missing.length > 0)('two servers on one PostgreSQL', () => {
     expect(longestGapMs).toBeLessThan(2_000);
     live.destroy();
   });
+
+  it('let nodes come back while the database is away', async () => {
+    await database.stop();
+    for (const home of ['db', 'web']) {
+      await first.ok(home, 'node', 'stop', home);
+      await first.ok(home, 'node', 'start', home);
+    }
+    await until(() => target.works(inletPort), 'the portal without a database', 10_000);
+    await database.start();
+  });
 });

@@ -175,7 +175,6 @@ export function addNodeRoutes(
     { schema: { querystring: Type.Object({ node: Type.String({ maxLength: 64 }) }) } },
     async (request, reply) => {
       const { peer, projectId } = await machine(request);
-      const catchUp = await authority.revocationsAfter(0, projectId);
       reply.hijack();
       const raw = reply.raw;
       raw.writeHead(200, { 'content-type': 'application/x-ndjson' });
@@ -194,9 +193,10 @@ export function addNodeRoutes(
       };
       sessions.add(session);
       sessions.bind(connectionOf(request).key, session);
+      // INVARIANT: nothing is awaited since the session was added, so what is revoked from now on is pushed to it.
       push({
         type: 'revocations',
-        list: catchUp.map((r) => ({
+        list: authority.revocationsOf(projectId).map((r) => ({
           number: r.number,
           identifier: r.identifier,
           min_generation: r.minGeneration,
