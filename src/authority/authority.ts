@@ -110,7 +110,8 @@ export class AuthorityManager {
   readonly #audit: Audit;
   readonly #clock: Clock;
   readonly #projects = new Map<string, Project>();
-  readonly #revoked = new Map<string, number | null>();
+  /** The newest revocation of each member. */
+  readonly #revoked = new Map<string, Revocation>();
   readonly #cas = new Map<string, CertificateAuthority>();
 
   constructor(o: { store: Store; fabric: Fabric; audit: Audit; clock: Clock }) {
@@ -160,12 +161,20 @@ export class AuthorityManager {
 
   /** Remembers a revocation for `isRevoked`. */
   noteRevocation(r: Revocation): void {
-    this.#revoked.set(`${r.projectId} ${r.identifier}`, r.minGeneration);
+    const key = `${r.projectId} ${r.identifier}`;
+    if (r.number >= (this.#revoked.get(key)?.number ?? 0)) this.#revoked.set(key, r);
+  }
+
+  /** The newest revocation of each member of a project, in order. Answers from memory, also while the database is away. */
+  revocationsOf(projectId: string): Revocation[] {
+    return [...this.#revoked.values()]
+      .filter((r) => r.projectId === projectId)
+      .sort((a, b) => a.number - b.number);
   }
 
   /** Is a certificate of this generation void? Answers from memory. */
   isRevoked(projectId: string, identifier: string, generation: number): boolean {
-    const least = this.#revoked.get(`${projectId} ${identifier}`);
+    const least = this.#revoked.get(`${projectId} ${identifier}`)?.minGeneration;
     return least === null || (least !== undefined && generation < least);
   }
 
@@ -477,13 +486,12 @@ export class AuthorityManager {
   }
 
   /** Revocations after a number, in order. */
-  async revocationsAfter(number: number, projectId?: string): Promise<Revocation[]> {
-    let query = this.#store.db
+  async revocationsAfter(number: number): Promise<Revocation[]> {
+    const query = this.#store.db
       .selectFrom('revocations')
       .selectAll()
       .where('number', '>', number)
       .orderBy('number');
-    if (projectId !== undefined) query = query.where('project_id', '=', projectId);
     return (await query.execute()).map((r) => ({
       number: r.number,
       projectId: r.project_id,

@@ -146,7 +146,7 @@ export function refuseStream(stream: http2.ServerHttp2Stream, error: PosternErro
  * read, and when that write fails it waits for ever: neither an error nor a close is emitted, so somebody has to ask.
  */
 function hasPeer(socket: Duplex): boolean {
-  // A channel inside another one has the other one to watch over it.
+  // A tunnel within another channel ends with that one.
   if (!(socket instanceof Socket)) return !socket.destroyed;
   // No public property asks anew: remoteAddress keeps its first answer.
   const handle: unknown = Reflect.get(socket, '_handle');
@@ -169,8 +169,9 @@ export class Channel extends EventEmitter<ChannelEvents> {
   readonly #session: http2.Http2Session;
   readonly #dialling: http2.ClientHttp2Session | undefined;
   readonly #exporter: Buffer;
-  /** The connection below TLS. */
+  /** The connection below TLS, and TLS on it. */
   readonly #socket: Duplex;
+  readonly #tls: TLSSocket;
   #control: http2.Http2Stream | undefined;
   #closed: PosternError | undefined;
   #expiry: NodeJS.Timeout | undefined;
@@ -179,7 +180,6 @@ export class Channel extends EventEmitter<ChannelEvents> {
   #lastHeardMs: number;
   #bytesHeard = 0;
   #streams = 0;
-  readonly #bytesCarried: () => number;
 
   constructor(o: {
     side: ChannelSide;
@@ -191,12 +191,10 @@ export class Channel extends EventEmitter<ChannelEvents> {
     /** The same session at the dialling side, which alone opens streams. */
     dialling?: http2.ClientHttp2Session;
     exporter: Buffer;
-    /** Bytes that went through in either direction so far. */
-    bytesCarried(): number;
     socket: Duplex;
+    tls: TLSSocket;
   }) {
     super();
-    this.#bytesCarried = o.bytesCarried;
     this.side = o.side;
     this.relay = o.relay;
     this.#peer = o.peer;
@@ -206,6 +204,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.#dialling = o.dialling;
     this.#exporter = o.exporter;
     this.#socket = o.socket;
+    this.#tls = o.tls;
     this.#lastHeardMs = performance.now();
     o.session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     o.session.on('error', (e) =>
@@ -239,14 +238,15 @@ export class Channel extends EventEmitter<ChannelEvents> {
   get streams(): number {
     return this.#streams;
   }
+  /** Bytes that went through in either direction so far. */
   get bytesCarried(): number {
-    return this.#bytesCarried();
+    return this.#tls.bytesRead + this.#tls.bytesWritten;
   }
 
   #ping(): void {
     // Whatever arrives is a sign of life: behind a slow link a ping's answer waits for what was sent before it.
-    if (this.#socket instanceof Socket && this.#socket.bytesRead > this.#bytesHeard) {
-      this.#bytesHeard = this.#socket.bytesRead;
+    if (this.#tls.bytesRead > this.#bytesHeard) {
+      this.#bytesHeard = this.#tls.bytesRead;
       this.#lastHeardMs = performance.now();
     }
     if (performance.now() - this.#lastHeardMs > SILENCE_MAX_MS) {
@@ -674,8 +674,8 @@ export async function connectChannel(
               session: h2,
               dialling: h2,
               exporter,
-              bytesCarried: () => tls.bytesRead + tls.bytesWritten,
               socket,
+              tls,
             });
             channel.bindControl(control);
             isUp = true;
@@ -786,6 +786,7 @@ export async function acceptChannel(
         refusal !== undefined ||
         leaf === undefined ||
         exporter === undefined ||
+        carrier === undefined ||
         session === undefined ||
         !path.startsWith(`${CONTROL_PATH}/`)
       ) {
@@ -812,8 +813,8 @@ export async function acceptChannel(
         admit,
         session,
         exporter,
-        bytesCarried: () => (carrier === undefined ? 0 : carrier.bytesRead + carrier.bytesWritten),
         socket,
+        tls: carrier,
       });
       stream.respond({ ':status': 200 });
       channel.bindControl(stream);

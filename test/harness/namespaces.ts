@@ -63,6 +63,19 @@ export class Machines {
     await this.#must('-n', this.#namespace('hub'), 'link', 'set', `v${index}`, state);
   }
 
+  /** Limits what a machine sends and receives, such as `4mbit`. */
+  async limit(name: string, rate: string): Promise<void> {
+    const shape = ['root', 'tbf', 'rate', rate, 'burst', '32kb', 'latency', '400ms'];
+    for (const [namespace, device] of [
+      [this.#namespace('hub'), `v${this.#names.indexOf(name) - 1}`],
+      [this.#namespace(name), 'eth0'],
+    ] as const) {
+      const args = ['-n', namespace, 'qdisc', 'replace', 'dev', device, ...shape];
+      const outcome = await execute('tc', args, { ...process.env, PATH: DEBIAN_PATH });
+      if (outcome.code !== 0) throw new Error(`tc ${args.join(' ')}: ${outcome.stderr}`);
+    }
+  }
+
   async stop(): Promise<void> {
     for (const name of this.#names.splice(0))
       await this.#ip('netns', 'delete', this.#namespace(name));

@@ -9,8 +9,8 @@ import { until, World } from '../harness/postern.ts';
 const MB = 1024 * 1024;
 const CHUNK = Buffer.alloc(64 * 1024);
 const STALLED = 100;
-/** Bytes a second of the connection beside them; an unhindered one makes some hundred MB/s. */
-const RATE_MIN = 20 * MB;
+/** The connection beside them keeps at least this part of the rate that it had alone; on a busy machine both vary. */
+const RATE_PART_MIN = 0.25;
 
 const world = new World();
 let service: net.Server;
@@ -134,7 +134,7 @@ describe('a portal with 100 stalled connections', () => {
         `an answer takes ${answerMs.toFixed(0)} ms`,
     );
     for (const socket of [...stalled, echo]) socket.destroy();
-    expect(rate).toBeGreaterThan(RATE_MIN);
+    expect(rate).toBeGreaterThan(free * RATE_PART_MIN);
     expect(answerMs).toBeLessThan(1_000);
   });
 });

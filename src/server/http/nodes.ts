@@ -186,7 +186,6 @@ export function addNodeRoutes(
       const connection = connectionOf(request).key;
       if (sessions.has(connection))
         throw new PosternError('conflict', 'This connection has a control session already');
-      const catchUp = await authority.revocationsAfter(0, projectId);
       reply.hijack();
       const raw = reply.raw;
       // Its end was told while the revocations were read, and will not be told again.
@@ -210,9 +209,10 @@ export function addNodeRoutes(
       };
       sessions.add(session);
       sessions.bind(connection, session);
+      // INVARIANT: nothing is awaited since the session was added, so what is revoked from now on is pushed to it.
       push({
         type: 'revocations',
-        list: catchUp.map((r) => ({
+        list: authority.revocationsOf(projectId).map((r) => ({
           number: r.number,
           identifier: r.identifier,
           min_generation: r.minGeneration,
