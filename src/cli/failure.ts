@@ -3,7 +3,7 @@
  * 64 the command line itself is wrong · 70 every other failure · a command may name another code (73, 76).
  */
 import { type ErrorCode, PosternError, toPosternError } from '../kernel/index.ts';
-import { paint } from './output.ts';
+import { paint, printable } from './output.ts';
 import { session } from './session.ts';
 
 export const EXIT_USAGE = 64;
@@ -57,7 +57,7 @@ export function reportFailure(reason: unknown): number {
     lines.push(paint('dim', `  why: ${program} explain ${error.decisionId}`, 'err'));
   if (globals.verbosity > 0 && error.cause !== undefined)
     lines.push(paint('dim', `  cause: ${describeCause(error.cause)}`, 'err'));
-  process.stderr.write(`${lines.join('\n')}\n`);
+  process.stderr.write(`${printable(lines.join('\n'))}\n`);
   return error instanceof ExitError ? error.exitCode : EXIT_FAILURE;
 }
 
