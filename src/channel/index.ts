@@ -1,4 +1,4 @@
-export { bridge, splice } from './bridge.ts';
+export { bridge, resetSocket, splice } from './bridge.ts';
 export {
   type Admission,
   acceptChannel,

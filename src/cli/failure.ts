@@ -4,7 +4,7 @@
  */
 import { type ErrorCode, PosternError, toPosternError } from '../kernel/index.ts';
 import { EXIT_FAILURE, ExitError } from './exit.ts';
-import { paint } from './output.ts';
+import { paint, printable } from './output.ts';
 import { inDialect, session } from './session.ts';
 
 /** Ockam's error ids, which its users' scripts look for. */
@@ -23,10 +23,10 @@ const OCKAM_ID: Readonly<Record<ErrorCode, string>> = {
 
 /** Turns what was thrown, also by Node, into an error a person can act on. */
 export function explainFailure(reason: unknown): PosternError {
-  if (reason instanceof PosternError) return reason;
-  if (reason instanceof Error && 'code' in reason && 'syscall' in reason)
+  const error = toPosternError(reason);
+  if (error.code === 'internal' && reason instanceof Error && 'syscall' in reason)
     return new PosternError('unavailable', reason.message, { cause: reason });
-  return toPosternError(reason);
+  return error;
 }
 
 /** Prints the failure on standard error and answers the exit code. */
@@ -40,7 +40,7 @@ export function reportFailure(reason: unknown): number {
     lines.push(paint('dim', `  why: ${program} explain ${error.decisionId}`, 'err'));
   if (globals.verbosity > 0 && error.cause !== undefined)
     lines.push(paint('dim', `  cause: ${describeCause(error.cause)}`, 'err'));
-  process.stderr.write(`${lines.join('\n')}\n`);
+  process.stderr.write(`${printable(lines.join('\n'))}\n`);
   return error instanceof ExitError ? error.exitCode : EXIT_FAILURE;
 }
 

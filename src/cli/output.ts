@@ -34,7 +34,8 @@ export async function render(result: Result): Promise<string | undefined> {
   const { globals, isStdoutTerminal } = session();
   const key = chooseRendering(result, globals.output, isStdoutTerminal);
   if (key === undefined) return undefined;
-  if (key !== 'json') return result[key];
+  if (key === 'plain') return result.plain === undefined ? undefined : printable(result.plain);
+  if (key === 'machine') return result.machine;
   if (globals.jq !== undefined) return query(result.json, globals.jq, globals.isCompact);
   return JSON.stringify(result.json, undefined, globals.isCompact ? undefined : 2);
 }
@@ -73,6 +74,12 @@ export function paint(
   const { globals, isStdoutTerminal, isStderrTerminal } = session();
   const isTerminal = stream === 'out' ? isStdoutTerminal : isStderrTerminal;
   return globals.hasColor && isTerminal ? `\u001b[${SGR[colour]}m${text}\u001b[0m` : text;
+}
+
+/** Text without the control characters that could steer a terminal; line breaks, tabs and our own colours stay. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape begins a colour sequence
+  return text.replaceAll(/(?!\n|\t|\u001b\[\d+m)\p{Cc}/gu, ' ');
 }
 
 const visibleLength = (text: string): number =>

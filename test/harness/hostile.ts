@@ -27,16 +27,22 @@ export interface Stage {
   readonly targetPort: number;
   /** Everything that ever reached the target, one entry a connection. */
   readonly served: string[];
+  /** How many bytes each connection brought that ended cleanly at the target. */
+  readonly cleanEnds: number[];
   close(): Promise<void>;
 }
 
 /** Raises the stage: the target echoes, db's outlet asks for component web, web's inlet for component db. */
 export async function raiseStage(environment: NodeJS.ProcessEnv = {}): Promise<Stage> {
   const served: string[] = [];
+  const cleanEnds: number[] = [];
   const target = net.createServer({ allowHalfOpen: true }, (s) => {
     const at = served.push('') - 1;
+    let bytes = 0;
     s.on('error', () => undefined);
+    s.on('end', () => cleanEnds.push(bytes));
     s.on('data', (c: Buffer) => {
+      bytes += c.length;
       if ((served[at]?.length ?? 0) < 4096) served[at] += c.toString('latin1');
     });
     s.pipe(s);
@@ -67,6 +73,7 @@ export async function raiseStage(environment: NodeJS.ProcessEnv = {}): Promise<S
     inletPort: Number(bound.split(':')[1]),
     targetPort,
     served,
+    cleanEnds,
     close: async () => {
       await world.close();
       target.close();

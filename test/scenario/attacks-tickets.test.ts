@@ -112,6 +112,13 @@ describe('roles', () => {
     await run('second', 'project ticket --enroller');
     const identifier = await run('second', 'identity show');
     await local.request('POST', '/api/v1/projects/default/members', { identifier });
+    // Its old credential is void in any case; with a new one it is still a member.
+    await run('second', 'project enroll');
+    const second = await asMachine('second');
+    expect(await second.request('GET', '/api/v1/projects/default')).toMatchObject({
+      name: 'default',
+    });
+    second.close();
     expect((await world.postern('second', 'project', 'ticket', '--enroller')).code).toBe(70);
     expect((await world.postern('second', 'project', 'ticket')).code).toBe(70);
   });
