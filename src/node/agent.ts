@@ -27,6 +27,7 @@ import {
   type Link,
   type RevocationFacts,
   renewCredential,
+  TLS_FIRST_BYTE,
 } from '../control/index.ts';
 import type {
   Home,
@@ -58,6 +59,8 @@ const DIRECT_TIMEOUT_MS = 1_000;
 const RENEW_RETRY_MS = 10_000;
 /** Handshakes of unknown diallers at the node's own listener at once; then the oldest gives way, not the newcomer. */
 const HANDSHAKES_MAX = 256;
+/** A dialler that has said nothing by then is cut off. */
+const FIRST_BYTE_MS = 2_000;
 const REPORTS_MAX = 100;
 const REPORT_INTERVAL_MS = 250;
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -507,12 +510,26 @@ export class NodeAgent {
       const [oldest] = this.#strangers;
       if (this.#strangers.size >= HANDSHAKES_MAX) oldest?.destroy();
       this.#strangers.add(socket);
-      socket.once('close', () => this.#strangers.delete(socket));
-      this.#accept(socket)
-        .catch((reason: unknown) =>
-          this.logger.debug({ err: toPosternError(reason) }, 'a dialler was refused'),
-        )
-        .finally(() => this.#strangers.delete(socket));
+      const timer = setTimeout(() => socket.destroy(), FIRST_BYTE_MS);
+      socket.once('close', () => {
+        clearTimeout(timer);
+        this.#strangers.delete(socket);
+      });
+      // A TLS context costs milliseconds: who has not begun to speak TLS gets none.
+      socket.once('readable', () => {
+        clearTimeout(timer);
+        const first: Buffer | null = socket.read(1);
+        if (first?.[0] !== TLS_FIRST_BYTE) {
+          socket.destroy();
+          return;
+        }
+        socket.unshift(first);
+        this.#accept(socket)
+          .catch((reason: unknown) =>
+            this.logger.debug({ err: toPosternError(reason) }, 'a dialler was refused'),
+          )
+          .finally(() => this.#strangers.delete(socket));
+      });
     });
     return new Promise((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) =>
