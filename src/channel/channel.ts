@@ -72,7 +72,7 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 4_000;
 /** Silence after which the peer is given up: not a byte came, of any kind. */
 const SILENCE_MAX_MS = 10_000;
-/** How often the kernel is asked whether the connection below still has a peer. */
+/** How often the connection below is looked at: what arrived, and whether the kernel still knows a peer. */
 const WATCH_INTERVAL_MS = 500;
 /** What a 100 ms path at 1 Gbit/s needs is 12.5 MB; a stalled stream may hold this much at the most. */
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
@@ -219,10 +219,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.#armExpiry();
     this.#keepAlive = setInterval(() => this.#ping(), PING_INTERVAL_MS);
     this.#keepAlive.unref();
-    this.#watch = setInterval(() => {
-      if (!hasPeer(this.#socket))
-        this.close(new PosternError('unavailable', 'The connection below the channel was reset'));
-    }, WATCH_INTERVAL_MS);
+    this.#watch = setInterval(() => this.#look(), WATCH_INTERVAL_MS);
     this.#watch.unref();
   }
 
@@ -243,22 +240,22 @@ export class Channel extends EventEmitter<ChannelEvents> {
     return this.#tls.bytesRead + this.#tls.bytesWritten;
   }
 
-  #ping(): void {
-    // Whatever arrives is a sign of life: behind a slow link a ping's answer waits for what was sent before it.
+  /** Is there still somebody? Whatever arrives is a sign of life: on a slow link a ping's answer waits behind bulk. */
+  #look(): void {
     if (this.#tls.bytesRead > this.#bytesHeard) {
       this.#bytesHeard = this.#tls.bytesRead;
       this.#lastHeardMs = performance.now();
     }
-    if (performance.now() - this.#lastHeardMs > SILENCE_MAX_MS) {
+    if (!hasPeer(this.#socket))
+      this.close(new PosternError('unavailable', 'The connection below the channel was reset'));
+    else if (performance.now() - this.#lastHeardMs > SILENCE_MAX_MS)
       this.close(
         new PosternError('unavailable', `The peer has been silent for ${SILENCE_MAX_MS / 1000} s`),
       );
-      return;
-    }
-    if (this.#session.destroyed) return;
-    this.#session.ping((error) => {
-      if (error === null) this.#lastHeardMs = performance.now();
-    });
+  }
+
+  #ping(): void {
+    if (!this.#session.destroyed) this.#session.ping(() => undefined);
   }
 
   #armExpiry(): void {
