@@ -505,6 +505,8 @@ export class AuthorityManager {
     checkAttributes(ticket.attributes, by.isAdmin);
     if (ticket.isEnroller && !by.isAdmin)
       throw new PosternError('denied', 'Only an administrator makes tickets for enrollers');
+    if (ticket.relay === '*' && !by.isAdmin)
+      throw new PosternError('denied', 'Only an administrator gives every relay name');
     if (ticket.relay !== undefined && !RELAY_NAME.test(ticket.relay))
       throw new PosternError('invalid', `"${ticket.relay.slice(0, 80)}" can't be a relay's name`);
     if (!(ticket.expiresInMs > 0 && ticket.expiresInMs <= TICKET_EXPIRY_MS_MAX))

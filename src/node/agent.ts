@@ -59,12 +59,16 @@ const DIRECT_TIMEOUT_MS = 1_000;
 const RENEW_RETRY_MS = 10_000;
 /** Handshakes of unknown diallers at the node's own listener at once; then the oldest gives way, not the newcomer. */
 const HANDSHAKES_MAX = 256;
+/** The kernel's queue: who does not fit is left hanging there, and nobody cuts it off. */
+const BACKLOG = 4_096;
 /** A dialler that has said nothing by then is cut off. */
 const FIRST_BYTE_MS = 2_000;
 const REPORTS_MAX = 100;
 const REPORT_INTERVAL_MS = 250;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const DRAIN_MS = 3_000;
+/** A node that starts waits this long for its server before it goes by the revocations it has kept. */
+const CATCH_UP_MS = 2_000;
 /** As many as the server takes. */
 const DIRECT_ADDRESSES_MAX = 16;
 
@@ -140,6 +144,8 @@ export class NodeAgent {
   readonly #reports: Denial[] = [];
   #reporting: NodeJS.Timeout | undefined;
   #isClosing = false;
+  /** Channels are accepted from then on. */
+  #caughtUp: Promise<void> = Promise.resolve();
 
   constructor(o: { home: Home; name: string; logger: Logger }) {
     this.home = o.home;
@@ -309,7 +315,7 @@ export class NodeAgent {
       this.#relays.set(record.name, state);
       if (hostPlaceOf(record.at) !== undefined) void this.#register(state);
     }
-    if (this.project !== undefined) this.#startControl(this.project);
+    if (this.project !== undefined) this.#caughtUp = this.#startControl(this.project);
     for (const inlet of this.home.inlets(this.name).list()) await this.#restoreInlet(inlet);
     this.logger.info(
       {
@@ -420,7 +426,8 @@ export class NodeAgent {
     return [...this.#accepted, ...[...this.#pools.values()].flatMap((p) => p.channels)];
   }
 
-  #startControl(project: ProjectRecord): void {
+  /** Answers when the node knows who was revoked while it was away, or the server is not to be reached. */
+  #startControl(project: ProjectRecord): Promise<void> {
     const control = new ControlSession({
       addresses: project.serverAddresses,
       serverCaPem: project.serverCaPem,
@@ -476,6 +483,13 @@ export class NodeAgent {
         );
     });
     control.start();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, CATCH_UP_MS);
+      control.once('connected', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   #onRevocations(list: readonly RevocationFacts[]): void {
@@ -491,6 +505,7 @@ export class NodeAgent {
   }
 
   async #accept(socket: Duplex, relay?: string): Promise<void> {
+    await this.#caughtUp;
     const channel = await acceptChannel(
       socket,
       this.#trust,
@@ -539,7 +554,7 @@ export class NodeAgent {
           }),
         ),
       );
-      server.listen({ host, port }, () => {
+      server.listen({ host, port, backlog: BACKLOG }, () => {
         const bound = server.address();
         const text = `${host}:${typeof bound === 'object' && bound !== null ? bound.port : port}`;
         this.#listeners.set(text, { server, address: text });

@@ -59,13 +59,18 @@ export async function runNode(home: Home, name: string): Promise<void> {
     const stop = (): void => {
       if (isStopping) return;
       isStopping = true;
-      (running?.close() ?? Promise.resolve()).then(resolve, reject);
+      (running?.close() ?? Promise.resolve()).then(resolve, endAnyhow);
+    };
+    // A home that is gone, or a disk that is full, must not keep a node alive that was told to end.
+    const endAnyhow = (reason: unknown): never => {
+      logger.error({ err: reason }, 'the node did not end cleanly');
+      process.exit(1);
     };
     process.once('SIGTERM', stop);
     process.once('SIGINT', stop);
     startNode({ home, name, logger, onStop: stop }).then((started) => {
       running = started;
-      if (isStopping) started.close().then(resolve, reject);
+      if (isStopping) started.close().then(resolve, endAnyhow);
     }, reject);
   });
   home.close();

@@ -75,7 +75,7 @@ export async function listenPublic(
   front.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((resolve, reject) => {
     front.once('error', reject);
-    front.listen(address, resolve);
+    front.listen({ ...address, backlog: CONNECTIONS_MAX }, resolve);
   });
   const bound = front.address();
   return {

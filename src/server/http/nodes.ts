@@ -23,6 +23,9 @@ const PUSH_BYTES_MAX = 1024 * 1024;
 /** What a node says is printed on other people's terminals: no control characters. */
 const Line = (maxLength: number): TString => Type.String({ maxLength, pattern: '^\\P{Cc}*$' });
 
+/** Denials that one session may put into the audit log in a minute. */
+const REPORTS_MAX = 600;
+
 class FailureBudget {
   readonly #counts = new Map<string, { count: number; sinceMs: number }>();
   /** Takes a try before its outcome is known, so that tries side by side can't pass the bound. Throws `exhausted`. */
@@ -116,6 +119,7 @@ export function addNodeRoutes(
   const { authority, relay, fabric, audit } = parts;
   const api = app.withTypeProvider<TypeBoxTypeProvider>();
   const failures = new FailureBudget();
+  const reported = new WeakMap<LiveSession, { count: number; sinceMs: number }>();
   const Proof = { ...EvidenceBody, proof: EvidenceBody.spki };
 
   function proved(
@@ -316,6 +320,13 @@ export function addNodeRoutes(
     async (request) => {
       const { peer } = await machine(request);
       const session = sessions.of(connectionOf(request).key);
+      const window = reported.get(session);
+      const isFresh =
+        window === undefined || performance.now() - window.sinceMs > FAILURE_WINDOW_MS;
+      const { count, sinceMs } = isFresh ? { count: 0, sinceMs: performance.now() } : window;
+      if (count + request.body.decisions.length > REPORTS_MAX)
+        throw new PosternError('exhausted', 'This node has reported too many denials in a minute');
+      reported.set(session, { count: count + request.body.decisions.length, sinceMs });
       for (const d of request.body.decisions)
         fabric.decisions.record({
           id: d.id,
