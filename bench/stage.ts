@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, fork, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,10 +38,17 @@ export interface ProgramOptions {
 export class Stage {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'postern-bench-'));
   readonly #children = new Set<ChildProcess>();
+  readonly #folders: string[] = [this.folder];
   #closing: Promise<void> | undefined;
 
   get isClosing(): boolean {
     return this.#closing !== undefined;
+  }
+
+  /** Makes sure that a folder outside the scratch folder is there; one that was not is removed at the end. */
+  lendFolder(path: string): void {
+    const made = mkdirSync(path, { recursive: true });
+    if (made !== undefined) this.#folders.push(made);
   }
 
   #keep<T extends ChildProcess>(start: () => T): T {
@@ -137,11 +144,11 @@ export class Stage {
     await gone;
   }
 
-  /** Ends everything, newest first in the list, and removes the scratch folder. */
+  /** Ends everything, newest first in the list, and removes what was written. */
   close(): Promise<void> {
-    this.#closing ??= this.end([...this.#children].reverse()).finally(() =>
-      rmSync(this.folder, { recursive: true, force: true }),
-    );
+    this.#closing ??= this.end([...this.#children].reverse()).finally(() => {
+      for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true });
+    });
     return this.#closing;
   }
 }

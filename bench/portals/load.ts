@@ -6,7 +6,8 @@ import { ECHO, type Load, type LoadResult, RECEIPT_BYTES, SINK, SOURCE } from '.
 
 const REQUEST_BYTES = 64;
 const CHUNK_BYTES = 256 * 1024;
-const WARM_UP_MS = 250;
+/** How much of the measured time goes before it, uncounted. */
+const WARM_UP_SHARE = 0.2;
 /** A path on which nothing comes back for so long has failed. */
 const ANSWER_MS_MAX = 20_000;
 /** New connections under way at once. */
@@ -82,17 +83,19 @@ class Connections {
   }
 }
 
-/** Lets `done` grow by itself for the measured time; answers its growth a second. */
+/** Lets `done` grow by itself for the measured time; answers its growth a second. Throws when it did not grow. */
 async function growth(
   connections: Connections,
   seconds: number,
   done: () => number,
 ): Promise<number> {
-  await connections.orBroken(sleep(WARM_UP_MS));
+  await connections.orBroken(sleep(WARM_UP_SHARE * seconds * 1000));
   const before = done();
   const startMs = performance.now();
   await connections.orBroken(sleep(seconds * 1000));
-  return ((done() - before) / (performance.now() - startMs)) * 1000;
+  const grown = done() - before;
+  if (grown === 0) throw new Error(`Nothing came through in ${seconds} s`);
+  return (grown / (performance.now() - startMs)) * 1000;
 }
 
 async function download(connections: Connections, seconds: number): Promise<LoadResult> {

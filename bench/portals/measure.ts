@@ -14,7 +14,8 @@ const WEIGHED: readonly PathName[] = ['splice', 'relay', 'to node'];
 /** Opened and closed before weighing, so that code and channels are there already. */
 const WARM_CONNECTIONS = 100;
 /** A path has so long to close what the last load left before the next one starts. */
-const SETTLE_MS = 200;
+const SETTLE_MS = 50;
+const IDLE_SETTLE_MS = 500;
 
 export interface Plan {
   readonly runs: number;
@@ -92,10 +93,10 @@ const idle: Measurement = async (bench, name, _path, { idleConnections }) => {
   try {
     await hold(WARM_CONNECTIONS);
     await stage.load(load, { kind: 'release' });
-    await sleep(SETTLE_MS);
+    await sleep(IDLE_SETTLE_MS);
     const before = new Map(weigh());
     await hold(idleConnections);
-    await sleep(SETTLE_MS);
+    await sleep(IDLE_SETTLE_MS);
     for (const [place, after] of weigh()) {
       const grownBytes = after - (before.get(place) ?? 0);
       samples.add(`idle connection, KiB: ${place}`, name, grownBytes / 1024 / idleConnections);
@@ -124,7 +125,7 @@ export async function measure(bench: Bench, plan: Plan): Promise<void> {
     for (const [what, measurement] of MEASUREMENTS) {
       process.stderr.write(`run ${run} of ${plan.runs}: ${what}\n`);
       for (const [name, path] of order) {
-        if (bench.stage.isClosing) return;
+        if (bench.stage.isClosing) throw new Error('The benchmark was interrupted');
         try {
           await measurement(bench, name, path, plan);
         } catch (reason) {

@@ -34,7 +34,7 @@ export async function openSsh(stage: Stage, services: Services): Promise<Path> {
     'PidFile none',
   ];
   writeFileSync(at('sshd_config'), `${config.join('\n')}\n`);
-  if (process.getuid?.() === 0) mkdirSync(PRIVILEGE_SEPARATION_FOLDER, { recursive: true });
+  if (process.getuid?.() === 0) stage.lendFolder(PRIVILEGE_SEPARATION_FOLDER);
   const server = stage.program(SSHD, ['-D', '-f', at('sshd_config')]);
   await listening(port, server);
   const forwards: string[] = [];
