@@ -17,7 +17,7 @@ import type { Answer, Load, LoadResult, Order } from './portals/wire.ts';
 const START_MS_MAX = 30_000;
 const POLL_MS = 20;
 /** What is asked to end has this long before it is killed. */
-const END_MS_MAX = 3_000;
+const END_MS_MAX = 10_000;
 
 /** A program that the benchmark compares with and that is not on this machine. */
 export class MissingPeer extends Error {}

@@ -61,6 +61,8 @@ export async function startPostgres(stage: Stage): Promise<Postgres> {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: 200,
+    // In the data folder, so that nothing stays behind in /dev/shm even when it is killed.
+    dynamic_shared_memory_type: 'mmap',
     // The disk is not what is measured.
     fsync: 'off',
     synchronous_commit: 'off',
