@@ -18,6 +18,8 @@ const START_MS_MAX = 30_000;
 const POLL_MS = 20;
 /** What is asked to end has this long before it is killed. */
 const END_MS_MAX = 10_000;
+/** How much of a program's last words is kept for the report of its failure. */
+const COMPLAINT_CHARACTERS_MAX = 2_000;
 
 /** A program that the benchmark compares with and that is not on this machine. */
 export class MissingPeer extends Error {}
@@ -101,12 +103,18 @@ export class Stage {
     ready: string,
     o: ProgramOptions = {},
   ): Promise<{ child: ChildProcess; line: Readonly<Record<string, unknown>> }> {
-    const options: SpawnOptions = { ...o, stdio: ['ignore', 'pipe', 'ignore'] };
+    const options: SpawnOptions = { ...o, stdio: ['ignore', 'pipe', 'pipe'] };
     const child = this.#keep(() => spawn(command, args, options));
     if (child.stdout === null) throw new Error('A piped output is there');
+    let complaint = '';
+    child.stderr?.on('data', (text: Buffer) => {
+      complaint = `${complaint}${text}`.slice(-COMPLAINT_CHARACTERS_MAX);
+    });
     const lines = createInterface(child.stdout);
     const found = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
-      child.once('exit', () => reject(new Error(`${command} ended before it was ready`)));
+      child.once('close', () =>
+        reject(new Error(`${command} ended before it was ready: ${complaint.trim()}`)),
+      );
       lines.on('line', (text) => {
         if (!text.startsWith('{')) return;
         const line: Readonly<Record<string, unknown>> = JSON.parse(text);

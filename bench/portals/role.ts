@@ -57,7 +57,7 @@ function splice(socket: Socket, port: number): void {
     socket.destroy();
     next.destroy();
   };
-  for (const end of [socket, next]) end.on('error', cut).on('close', cut);
+  for (const end of [socket, next]) end.on('error', cut);
   socket.pipe(next).pipe(socket);
 }
 

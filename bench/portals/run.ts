@@ -12,8 +12,9 @@ import { type Postgres, startPostgres } from './postgres.ts';
 import { printReport, type Report, withGoals } from './report.ts';
 import { Samples } from './samples.ts';
 
+/** Takes about 20 minutes. */
 const WHOLE = { runs: 7, seconds: 2, idleConnections: 2_000 } as const satisfies Plan;
-/** Shows that everything works; its figures say little. */
+/** Shows within a minute that everything works; its figures say little. */
 const QUICK = { runs: 1, seconds: 0.3, idleConnections: 500 } as const satisfies Plan;
 
 /** Runs the benchmark, prints its report, and answers it for the JSON file and whether anything broke. */
