@@ -52,6 +52,10 @@ async function run(options: Options): Promise<number> {
   const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
   for (const [signal, code] of Object.entries(signals))
     process.once(signal, () => void stage.close().finally(() => process.exit(code)));
+  process.once('uncaughtException', (reason) => {
+    console.error(reason);
+    void stage.close().finally(() => process.exit(1));
+  });
   try {
     const reports: Partial<Record<PartName, unknown>> = {};
     let isWhole = true;

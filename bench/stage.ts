@@ -58,6 +58,8 @@ export class Stage {
     const child = start();
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
+    // Whoever waits for the child sees that it is not there; nobody may be waiting.
+    child.on('error', () => undefined);
     return child;
   }
 
@@ -82,6 +84,7 @@ export class Stage {
   #answer(child: ChildProcess, name: string): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const onExit = (): void => reject(new Error(`${name} ended before it answered`));
+      if (!child.connected) return onExit();
       child.once('exit', onExit);
       // Only role.ts is at the other end, and it sends nothing but answers.
       child.once('message', (answer: Answer) => {
@@ -192,6 +195,7 @@ export async function untilReady(
 ): Promise<void> {
   const untilMs = performance.now() + START_MS_MAX;
   while (performance.now() < untilMs) {
+    if (child.pid === undefined) throw new Error(`${child.spawnfile} could not be started`);
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`${child.spawnfile} ended with ${child.exitCode ?? child.signalCode}`);
     try {

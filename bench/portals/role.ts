@@ -71,7 +71,8 @@ async function play(order: Order): Promise<readonly number[]> {
       process.on('message', (load: Load) => {
         runLoad(load).then(
           (result) => answer({ result }),
-          (reason: unknown) => answer({ failed: String(reason) }),
+          (reason: unknown) =>
+            answer({ failed: reason instanceof Error ? reason.message : String(reason) }),
         );
       });
       return [];
