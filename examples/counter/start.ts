@@ -4,6 +4,7 @@
  * `--once` ends after the check. Whatever it starts, it ends; whatever it writes is in one temporary folder.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -72,11 +73,21 @@ function listening(script: string, env: NodeJS.ProcessEnv): Promise<number> {
   });
 }
 
+/** Ends a program of the example and waits until it has ended. */
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
+
 let isCleaning = false;
 async function cleanup(): Promise<void> {
   if (isCleaning) return;
   isCleaning = true;
-  for (const child of children) child.kill('SIGTERM');
+  const [database, app] = children;
+  // The app before its portal, the database after: nothing is left to complain about what it has lost.
+  await end(app);
   const quiet = (home: string, ...args: string[]): Promise<void> =>
     new Promise((done) =>
       execFile(join(root, 'bin/postern'), args, { env: environment(home) }, () => done()),
@@ -86,7 +97,7 @@ async function cleanup(): Promise<void> {
     quiet('web', 'node', 'delete', '--all', '--yes'),
   ]);
   await quiet('admin', 'server', 'stop');
-  for (const child of children) child.kill('SIGKILL');
+  await end(database);
   rmSync(folder, { recursive: true, force: true });
 }
 
@@ -152,6 +163,7 @@ async function run(): Promise<number> {
   await visit(app, 1);
   await visit(app, 2);
   console.log(`\n${bold('The example run was successful')}`);
+  if (isOnce) return app;
   console.log(`\nTry it:   http://127.0.0.1:${app}/`);
   console.log(
     `Look:     POSTERN_HOME=${join(folder, 'web')} ${join(root, 'bin/postern')} node show web`,

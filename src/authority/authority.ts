@@ -95,6 +95,8 @@ function checkAttributes(attributes: Readonly<Record<string, string>>, isAdmin: 
       throw new PosternError('invalid', `"${name.slice(0, 80)}" can't be an attribute's name`);
     if (value.length > 512)
       throw new PosternError('invalid', `The value of attribute ${name} is too long`);
+    if (/\p{Cc}/u.test(value))
+      throw new PosternError('invalid', `The value of attribute ${name} has control characters`);
     if (RESERVED.test(name) && !(isAdmin && /^(ockam|postern)-/.test(name)))
       throw new PosternError('denied', `The attribute ${name} is reserved`, {
         hint: 'Names beginning with ockam- or postern- are set by administrators alone',
@@ -108,7 +110,8 @@ export class AuthorityManager {
   readonly #audit: Audit;
   readonly #clock: Clock;
   readonly #projects = new Map<string, Project>();
-  readonly #revoked = new Map<string, number | null>();
+  /** The newest revocation of each member. */
+  readonly #revoked = new Map<string, Revocation>();
   readonly #cas = new Map<string, CertificateAuthority>();
 
   constructor(o: { store: Store; fabric: Fabric; audit: Audit; clock: Clock }) {
@@ -158,12 +161,20 @@ export class AuthorityManager {
 
   /** Remembers a revocation for `isRevoked`. */
   noteRevocation(r: Revocation): void {
-    this.#revoked.set(`${r.projectId} ${r.identifier}`, r.minGeneration);
+    const key = `${r.projectId} ${r.identifier}`;
+    if (r.number >= (this.#revoked.get(key)?.number ?? 0)) this.#revoked.set(key, r);
+  }
+
+  /** The newest revocation of each member of a project, in order. Answers from memory, also while the database is away. */
+  revocationsOf(projectId: string): Revocation[] {
+    return [...this.#revoked.values()]
+      .filter((r) => r.projectId === projectId)
+      .sort((a, b) => a.number - b.number);
   }
 
   /** Is a certificate of this generation void? Answers from memory. */
   isRevoked(projectId: string, identifier: string, generation: number): boolean {
-    const least = this.#revoked.get(`${projectId} ${identifier}`);
+    const least = this.#revoked.get(`${projectId} ${identifier}`)?.minGeneration;
     return least === null || (least !== undefined && generation < least);
   }
 
@@ -380,7 +391,9 @@ export class AuthorityManager {
       .execute();
     if (present !== undefined || Number(before?.n ?? 0) > 0)
       await this.#revoke(trx, projectId, identifier, generation, by, 'attributes changed');
-    if (role === 'admin' && present === undefined)
+    // The role is a grant, which follows the member: given anew on a promotion, taken back on a demotion.
+    await this.#revokeRoles(trx, projectId, identifier);
+    if (role === 'admin')
       await this.#fabric.grants.create(trx, {
         kind: 'role',
         principalId: identifier,
@@ -411,10 +424,27 @@ export class AuthorityManager {
         .where('project_id', '=', projectId)
         .where('identifier', '=', identifier)
         .execute();
-      await this.#fabric.grants.revokeAllOf(trx, identifier);
+      await this.#revokeRoles(trx, projectId, identifier);
       await this.#revoke(trx, projectId, identifier, null, by, 'member removed');
       await this.#tell(trx, by, 'member.delete', `project/${projectId}/member/${identifier}`, {});
     });
+  }
+
+  /** Takes back what the principal holds in this project; in another one its grants are not this project's to take. */
+  async #revokeRoles(
+    trx: Transaction<Database>,
+    projectId: string,
+    principalId: string,
+  ): Promise<void> {
+    const rows = await trx
+      .selectFrom('grants')
+      .select('id')
+      .where('kind', '=', 'role')
+      .where('principal_id', '=', principalId)
+      .where('project_id', '=', projectId)
+      .where('revoked_at_ms', 'is', null)
+      .execute();
+    for (const { id } of rows) await this.#fabric.grants.revoke(trx, id);
   }
 
   async #revoke(
@@ -456,13 +486,12 @@ export class AuthorityManager {
   }
 
   /** Revocations after a number, in order. */
-  async revocationsAfter(number: number, projectId?: string): Promise<Revocation[]> {
-    let query = this.#store.db
+  async revocationsAfter(number: number): Promise<Revocation[]> {
+    const query = this.#store.db
       .selectFrom('revocations')
       .selectAll()
       .where('number', '>', number)
       .orderBy('number');
-    if (projectId !== undefined) query = query.where('project_id', '=', projectId);
     return (await query.execute()).map((r) => ({
       number: r.number,
       projectId: r.project_id,

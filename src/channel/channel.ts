@@ -7,10 +7,11 @@
  * expires without a successor, when the peer is revoked, or when the peer falls silent.
  * It never resumes a TLS session (the peer would go unverified) and never speaks less than TLS 1.3.
  */
-import { createPrivateKey, sign, verify, X509Certificate } from 'node:crypto';
+import { constants, createPrivateKey, sign, verify, X509Certificate } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import http2 from 'node:http2';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { PosternError, toPosternError } from '../kernel/index.ts';
 import { type IdentityKeys, type Peer, verifyPeer } from '../trust/index.ts';
@@ -29,35 +30,50 @@ export interface ChannelTrust {
   local(): LocalCredential;
   isRevoked(identifier: string, generation: number): boolean;
   nowMs(): number;
-  /** Throws `denied` when this peer may not have a channel at all. */
-  authorizePeer?(peer: Peer, side: ChannelSide): void;
 }
+/** Decides whether a verified peer may have a channel at all; throws `denied`. */
+export type Admission = (peer: Peer) => void;
 export type ChannelSide = 'dialler' | 'acceptor';
 export interface ChannelOptions {
   /** The relay name that was dialled, or through which the rendezvous came. */
   readonly relay?: string;
   readonly signal?: AbortSignal;
 }
+export interface DialOptions extends ChannelOptions {
+  /** The peer's secure channel listener; `api` without it. */
+  readonly listener?: string;
+  /** Whom to accept; without it, who holds a credential of the local project. */
+  readonly admit?: Admission;
+}
 /** Handles what arrives on a channel that this side accepted (or, for messages, either side). */
 export interface ChannelHandlers {
+  /** Whom a secure channel listener accepts; `undefined` for the listener's default. Throws `not_found`. */
+  admission?(listener: string): Admission | undefined;
   /** A CONNECT stream for a service by name. */
   onConnect(stream: http2.ServerHttp2Stream, service: string, channel: Channel): void;
   /** A question: may the peer use this service? Throws `denied` or `not_found`. */
   onProbe(service: string, channel: Channel): void;
   /** A short message to a service; answers the reply. */
   onMessage(service: string, body: Buffer, channel: Channel): Promise<Buffer>;
+  /** The peer claims a relay name at this node; the stream lives as long as the claim. Throws `denied`. */
+  onClaim?(name: string, stream: http2.ServerHttp2Stream, channel: Channel): void;
 }
 
 export const KEY_EXCHANGE_GROUP = 'X25519MLKEM768';
 const ALPN = 'h2';
 const CONTROL_PATH = '/postern/channel/v1/control';
+/** The secure channel listener that every node has. */
+export const LISTENER_DEFAULT = 'api';
 const SERVICE_PATH = '/postern/channel/v1/services/';
 const MESSAGE_PATH = '/postern/channel/v1/messages/';
+const RELAY_PATH = '/postern/channel/v1/relays/';
 /** A handshake that takes longer is dead or hostile. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 4_000;
-/** Silence after which the peer is given up. */
+/** Silence after which the peer is given up: not a byte came, of any kind. */
 const SILENCE_MAX_MS = 10_000;
+/** How often the connection below is looked at: what arrived, and whether the kernel still knows a peer. */
+const WATCH_INTERVAL_MS = 500;
 /** What a 100 ms path at 1 Gbit/s needs is 12.5 MB; a stalled stream may hold this much at the most. */
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
 const SESSION_WINDOW_BYTES = 2 ** 31 - 1;
@@ -93,7 +109,8 @@ export function refusalFromHeaders(headers: http2.IncomingHttpHeaders): PosternE
   const encoded = one(REASON_HEADER);
   let message = 'The peer refused the connection';
   try {
-    if (encoded !== undefined) message = decodeURIComponent(encoded);
+    // It ends on somebody's terminal: no control characters.
+    if (encoded !== undefined) message = decodeURIComponent(encoded).replaceAll(/\p{Cc}/gu, ' ');
   } catch {
     // The peer's text is not ours to trust: the plain sentence stays.
   }
@@ -114,13 +131,28 @@ export function refuseStream(stream: http2.ServerHttp2Stream, error: PosternErro
     {
       ':status': status,
       [CODE_HEADER]: error.code,
-      [REASON_HEADER]: encodeURIComponent(error.message.slice(0, 2000)),
+      // A cut through a surrogate pair, which the peer's own text can bring about, must not throw here.
+      [REASON_HEADER]: encodeURIComponent(error.message.slice(0, 2000).toWellFormed()),
       ...(error.decisionId === undefined ? {} : { [DECISION_HEADER]: error.decisionId }),
     },
     { endStream: true },
   );
   stream.on('error', () => undefined);
   stream.resume();
+}
+
+/**
+ * The kernel's word on a socket: false once the connection was reset. An HTTP/2 session that waits for a write does not
+ * read, and when that write fails it waits for ever: neither an error nor a close is emitted, so somebody has to ask.
+ */
+function hasPeer(socket: Duplex): boolean {
+  // A tunnel within another channel ends with that one.
+  if (!(socket instanceof Socket)) return !socket.destroyed;
+  // No public property asks anew: remoteAddress keeps its first answer.
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (typeof handle !== 'object' || handle === null) return false;
+  const ask: unknown = Reflect.get(handle, 'getpeername');
+  return typeof ask !== 'function' || Reflect.apply(ask, handle, [{}]) === 0;
 }
 
 interface ChannelEvents {
@@ -131,18 +163,22 @@ interface ChannelEvents {
 export class Channel extends EventEmitter<ChannelEvents> {
   readonly side: ChannelSide;
   readonly relay: string | undefined;
-  /** Bytes that went through in either direction, for the pool. */
-  bytes = 0;
   #peer: Peer;
   readonly #trust: ChannelTrust;
+  readonly #admit: Admission;
   readonly #session: http2.Http2Session;
   readonly #dialling: http2.ClientHttp2Session | undefined;
   readonly #exporter: Buffer;
+  /** The connection below TLS, and TLS on it. */
+  readonly #socket: Duplex;
+  readonly #tls: TLSSocket;
   #control: http2.Http2Stream | undefined;
   #closed: PosternError | undefined;
   #expiry: NodeJS.Timeout | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
   #lastHeardMs: number;
+  #bytesHeard = 0;
   #streams = 0;
 
   constructor(o: {
@@ -150,19 +186,25 @@ export class Channel extends EventEmitter<ChannelEvents> {
     relay: string | undefined;
     peer: Peer;
     trust: ChannelTrust;
+    admit: Admission;
     session: http2.Http2Session;
     /** The same session at the dialling side, which alone opens streams. */
     dialling?: http2.ClientHttp2Session;
     exporter: Buffer;
+    socket: Duplex;
+    tls: TLSSocket;
   }) {
     super();
     this.side = o.side;
     this.relay = o.relay;
     this.#peer = o.peer;
     this.#trust = o.trust;
+    this.#admit = o.admit;
     this.#session = o.session;
     this.#dialling = o.dialling;
     this.#exporter = o.exporter;
+    this.#socket = o.socket;
+    this.#tls = o.tls;
     this.#lastHeardMs = performance.now();
     o.session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     o.session.on('error', (e) =>
@@ -177,6 +219,8 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.#armExpiry();
     this.#keepAlive = setInterval(() => this.#ping(), PING_INTERVAL_MS);
     this.#keepAlive.unref();
+    this.#watch = setInterval(() => this.#look(), WATCH_INTERVAL_MS);
+    this.#watch.unref();
   }
 
   get peer(): Peer {
@@ -191,18 +235,27 @@ export class Channel extends EventEmitter<ChannelEvents> {
   get streams(): number {
     return this.#streams;
   }
+  /** Bytes that went through in either direction so far. */
+  get bytesCarried(): number {
+    return this.#tls.bytesRead + this.#tls.bytesWritten;
+  }
 
-  #ping(): void {
-    if (performance.now() - this.#lastHeardMs > SILENCE_MAX_MS) {
+  /** Is there still somebody? Whatever arrives is a sign of life: on a slow link a ping's answer waits behind bulk. */
+  #look(): void {
+    if (this.#tls.bytesRead > this.#bytesHeard) {
+      this.#bytesHeard = this.#tls.bytesRead;
+      this.#lastHeardMs = performance.now();
+    }
+    if (!hasPeer(this.#socket))
+      this.close(new PosternError('unavailable', 'The connection below the channel was reset'));
+    else if (performance.now() - this.#lastHeardMs > SILENCE_MAX_MS)
       this.close(
         new PosternError('unavailable', `The peer has been silent for ${SILENCE_MAX_MS / 1000} s`),
       );
-      return;
-    }
-    if (this.#session.destroyed) return;
-    this.#session.ping((error) => {
-      if (error === null) this.#lastHeardMs = performance.now();
-    });
+  }
+
+  #ping(): void {
+    if (!this.#session.destroyed) this.#session.ping(() => undefined);
   }
 
   #armExpiry(): void {
@@ -292,6 +345,23 @@ export class Channel extends EventEmitter<ChannelEvents> {
     });
   }
 
+  /** Opens a stream to a service of the peer and waits until it is joined; for channels inside this one. */
+  async tunnel(service: string, signal?: AbortSignal): Promise<Duplex> {
+    const stream = this.openStream(service);
+    await answered(stream, withTimeout(signal));
+    return stream;
+  }
+
+  /** Claims a relay name at the peer; answers the tokens of those who dial it, until the claim ends. */
+  async claimRelay(name: string): Promise<AsyncIterable<string>> {
+    const stream = this.#client().request(
+      { ':method': 'POST', ':path': `${RELAY_PATH}${encodeURIComponent(name)}` },
+      { endStream: false },
+    );
+    await answered(stream, withTimeout(undefined));
+    return tokens(stream);
+  }
+
   /** Binds the control stream; both ends send their renewals on it. */
   bindControl(stream: http2.Http2Stream): void {
     this.#control = stream;
@@ -315,9 +385,11 @@ export class Channel extends EventEmitter<ChannelEvents> {
       const signature = Buffer.from(String(message['signature'] ?? ''), 'base64');
       if (!verify(null, renewalText(this.#exporter, other), certificate.publicKey, signature))
         throw new PosternError('denied', 'A renewal is not signed by its new leaf key');
-      const peer = checkPeer(certificate.raw, this.#trust, this.side);
+      const peer = checkPeer(certificate.raw, this.#trust);
+      this.#admit(peer);
       if (peer.identifier !== this.#peer.identifier || peer.generation < this.#peer.generation)
         throw new PosternError('denied', 'A renewal names another member, or an older state of it');
+      if (this.side === 'dialler') checkRelay(peer, this.relay);
       this.#peer = peer;
       this.#armExpiry();
       this.emit('peer', peer);
@@ -346,7 +418,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
         this.#trust.isRevoked(this.#peer.identifier, this.#peer.generation)
       )
         throw new PosternError('denied', `${this.#peer.identifier} was revoked`);
-      this.#trust.authorizePeer?.(this.#peer, this.side);
+      this.#admit(this.#peer);
     } catch (reason) {
       this.close(toPosternError(reason));
     }
@@ -358,6 +430,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.#closed = reason;
     clearTimeout(this.#expiry);
     clearInterval(this.#keepAlive);
+    clearInterval(this.#watch);
     this.#session.destroy(undefined, http2.constants.NGHTTP2_CANCEL);
     this.emit('close', reason);
   }
@@ -399,6 +472,50 @@ function readLines(
   });
 }
 
+/** Waits for a stream's 200. Throws the peer's refusal. */
+function answered(stream: http2.ClientHttp2Stream, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause?: unknown): void => {
+      signal.removeEventListener('abort', fail);
+      stream.destroy();
+      reject(
+        cause instanceof PosternError
+          ? cause
+          : new PosternError('unavailable', 'The peer did not answer', { cause }),
+      );
+    };
+    signal.addEventListener('abort', fail, { once: true });
+    stream.once('error', fail);
+    stream.once('close', fail);
+    stream.once('response', (headers) => {
+      if (headers[':status'] !== 200) return fail(refusalFromHeaders(headers));
+      signal.removeEventListener('abort', fail);
+      stream.off('close', fail);
+      stream.off('error', fail);
+      stream.on('error', () => undefined);
+      resolve();
+    });
+  });
+}
+
+/** The tokens that a claim's stream carries, one JSON line each. */
+async function* tokens(stream: http2.Http2Stream): AsyncGenerator<string> {
+  let pending = '';
+  stream.setEncoding('utf8');
+  for await (const chunk of stream) {
+    pending += String(chunk);
+    if (pending.length > CONTROL_LINE_BYTES_MAX)
+      throw new PosternError('invalid', 'A control message is too long');
+    for (let end = pending.indexOf('\n'); end >= 0; end = pending.indexOf('\n')) {
+      const { type, token } = parseJson(pending.slice(0, end));
+      pending = pending.slice(end + 1);
+      if (type === 'displaced')
+        throw new PosternError('conflict', 'Another node took the relay name');
+      if (typeof token === 'string' && /^[0-9a-f]{64}$/.test(token)) yield token;
+    }
+  }
+}
+
 function collect(stream: http2.Http2Stream, bytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -421,28 +538,28 @@ function collect(stream: http2.Http2Stream, bytesMax: number): Promise<Buffer> {
   });
 }
 
-function checkPeer(der: Uint8Array, trust: ChannelTrust, side: ChannelSide): Peer {
+function checkPeer(der: Uint8Array, trust: ChannelTrust): Peer {
   const local = trust.local();
   const base = { nowMs: trust.nowMs(), isRevoked: trust.isRevoked.bind(trust) };
-  let peer: Peer;
-  try {
-    peer = verifyPeer(der, {
-      ...base,
-      ...(local.authorityCertificatePem === undefined || local.projectId === undefined
-        ? {}
-        : { authorityCertificatePem: local.authorityCertificatePem, projectId: local.projectId }),
-    });
-  } catch (reason) {
-    // A peer without a credential of ours may still be let in by its identifier alone.
-    if (trust.authorizePeer === undefined || local.authorityCertificatePem === undefined)
-      throw reason;
-    const { subjectAltName } = new X509Certificate(der);
-    if (!subjectAltName?.startsWith('URI:spiffe://none/')) throw reason;
-    peer = verifyPeer(der, base);
-  }
-  trust.authorizePeer?.(peer, side);
-  return peer;
+  if (local.authorityCertificatePem === undefined || local.projectId === undefined)
+    return verifyPeer(der, base);
+  // A peer of no project is verified as far as it goes; admission then asks for more, or for its identifier.
+  const { subjectAltName } = new X509Certificate(der);
+  if (subjectAltName?.startsWith('URI:spiffe://none/')) return verifyPeer(der, base);
+  return verifyPeer(der, {
+    ...base,
+    authorityCertificatePem: local.authorityCertificatePem,
+    projectId: local.projectId,
+  });
 }
+
+/** The rule where nothing else is said: a node of a project talks to members of that project alone. */
+const admitMembers =
+  (trust: ChannelTrust): Admission =>
+  (peer) => {
+    if (trust.local().projectId === undefined || peer.hasCredential) return;
+    throw new PosternError('denied', `${peer.identifier} holds no credential of this project`);
+  };
 
 /** May this peer hold the relay name? A peer without a project has no names to defend. */
 function checkRelay(peer: Peer, relay: string | undefined): void {
@@ -468,11 +585,12 @@ function withTimeout(signal: AbortSignal | undefined): AbortSignal {
  * Throws `denied` with the side that refused, or `unavailable`.
  */
 export async function connectChannel(
-  socket: Socket,
+  socket: Duplex,
   trust: ChannelTrust,
-  options: ChannelOptions = {},
+  options: DialOptions = {},
 ): Promise<Channel> {
   const local = trust.local();
+  const admit = options.admit ?? admitMembers(trust);
   const signal = withTimeout(options.signal);
   const tls = tlsConnect({
     socket,
@@ -519,7 +637,8 @@ export async function connectChannel(
         const certificate = tls.getPeerX509Certificate();
         if (certificate === undefined || tls.alpnProtocol !== ALPN)
           throw new PosternError('denied', 'The peer is not a node');
-        const peer = checkPeer(certificate.raw, trust, 'dialler');
+        const peer = checkPeer(certificate.raw, trust);
+        admit(peer);
         checkRelay(peer, options.relay);
         const exporter = exporterOf(tls);
         const h2 = http2.connect('https://peer.invalid', {
@@ -532,20 +651,28 @@ export async function connectChannel(
         h2.on('error', fail);
         h2.once('remoteSettings', () => {
           const control = h2.request(
-            { ':method': 'POST', ':path': CONTROL_PATH },
+            {
+              ':method': 'POST',
+              ':path': `${CONTROL_PATH}/${encodeURIComponent(options.listener ?? LISTENER_DEFAULT)}`,
+            },
             { endStream: false },
           );
           control.on('error', fail);
           control.once('response', (headers) => {
             if (headers[':status'] !== 200) return fail(refusalFromHeaders(headers));
+            if (peer.hasCredential && trust.isRevoked(peer.identifier, peer.generation))
+              return fail(new PosternError('denied', `${peer.identifier} was revoked`));
             const channel = new Channel({
               side: 'dialler',
               relay: options.relay,
               peer,
               trust,
+              admit,
               session: h2,
               dialling: h2,
               exporter,
+              socket,
+              tls,
             });
             channel.bindControl(control);
             isUp = true;
@@ -564,7 +691,7 @@ export async function connectChannel(
 
 /** The accepting side: runs the handshake as the TLS server over a raw socket. Owns the socket from the call on. */
 export async function acceptChannel(
-  socket: Socket,
+  socket: Duplex,
   trust: ChannelTrust,
   handlers: ChannelHandlers,
   options: ChannelOptions = {},
@@ -578,6 +705,7 @@ export async function acceptChannel(
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
     ecdhCurve: KEY_EXCHANGE_GROUP,
+    secureOptions: constants.SSL_OP_NO_TICKET,
     requestCert: true,
     // Verified below by verifyPeer; the refusal then travels as an answer with its reason.
     rejectUnauthorized: false,
@@ -588,9 +716,10 @@ export async function acceptChannel(
     streamResetRate: 1_000_000,
   });
   return new Promise((resolve, reject) => {
-    let peer: Peer | undefined;
+    let leaf: Uint8Array | undefined;
     let refusal: PosternError | undefined;
     let exporter: Buffer | undefined;
+    let carrier: TLSSocket | undefined;
     let channel: Channel | undefined;
     const fail = (reason: unknown): void => {
       if (channel !== undefined) return;
@@ -612,23 +741,38 @@ export async function acceptChannel(
     socket.on('close', () =>
       fail(new PosternError('unavailable', 'The peer closed the connection during the handshake')),
     );
+    let isRefused = false;
+    const refuse = (stream: http2.ServerHttp2Stream, why: PosternError): void => {
+      // A dialler makes one request and waits; each one more of a flood would cost as much as the first.
+      if (isRefused) {
+        stream.session?.destroy();
+        fail(why);
+        return;
+      }
+      isRefused = true;
+      refuseStream(stream, why);
+      // The refusal gets a moment to travel.
+      setTimeout(() => fail(why), 200).unref();
+    };
     server.on('tlsClientError', fail);
     server.on('sessionError', fail);
     server.on('secureConnection', (tls: TLSSocket) => {
+      carrier = tls;
       tls.on('error', fail);
       try {
         const certificate = tls.getPeerX509Certificate();
         if (certificate === undefined)
           throw new PosternError('denied', 'The peer presented no credential');
         exporter = exporterOf(tls);
-        peer = checkPeer(certificate.raw, trust, 'acceptor');
+        checkPeer(certificate.raw, trust);
+        leaf = certificate.raw;
       } catch (reason) {
         refusal = toPosternError(reason);
       }
     });
     server.on('stream', (stream, headers) => {
       stream.on('error', () => undefined);
-      const path = headers[':path'];
+      const path = headers[':path'] ?? '';
       if (channel !== undefined) {
         if (channel.isClosed) stream.destroy(new Error('channel closed'));
         else serve(channel, handlers, stream, headers);
@@ -637,14 +781,25 @@ export async function acceptChannel(
       const session = stream.session;
       if (
         refusal !== undefined ||
-        peer === undefined ||
+        leaf === undefined ||
         exporter === undefined ||
+        carrier === undefined ||
         session === undefined ||
-        path !== CONTROL_PATH
+        !path.startsWith(`${CONTROL_PATH}/`)
       ) {
-        const why = refusal ?? new PosternError('denied', 'The channel is not open yet');
-        refuseStream(stream, why);
-        setTimeout(() => fail(why), 200).unref();
+        refuse(stream, refusal ?? new PosternError('denied', 'The channel is not open yet'));
+        return;
+      }
+      let admit: Admission;
+      let peer: Peer;
+      try {
+        // Again, now: who was revoked since the handshake must not come in by a connection that it kept half-open.
+        peer = checkPeer(leaf, trust);
+        const listener = decodeURIComponent(path.slice(CONTROL_PATH.length + 1));
+        admit = handlers.admission?.(listener) ?? admitMembers(trust);
+        admit(peer);
+      } catch (reason) {
+        refuse(stream, toPosternError(reason));
         return;
       }
       channel = new Channel({
@@ -652,8 +807,11 @@ export async function acceptChannel(
         relay: options.relay,
         peer,
         trust,
+        admit,
         session,
         exporter,
+        socket,
+        tls: carrier,
       });
       stream.respond({ ':status': 200 });
       channel.bindControl(stream);
@@ -688,6 +846,9 @@ function serve(
           stream.end(reply);
         })
         .catch((reason: unknown) => refuseStream(stream, toPosternError(reason)));
+    } else if (method === 'POST' && path.startsWith(RELAY_PATH) && handlers.onClaim) {
+      handlers.onClaim(decodeURIComponent(path.slice(RELAY_PATH.length)), stream, channel);
+      stream.resume();
     } else throw new PosternError('not_found', 'A channel knows no such path');
   } catch (reason) {
     refuseStream(stream, toPosternError(reason));

@@ -1,5 +1,6 @@
-export { bridge, splice } from './bridge.ts';
+export { bridge, resetSocket, splice } from './bridge.ts';
 export {
+  type Admission,
   acceptChannel,
   Channel,
   type ChannelHandlers,
@@ -7,9 +8,12 @@ export {
   type ChannelSide,
   type ChannelTrust,
   connectChannel,
+  type DialOptions,
   KEY_EXCHANGE_GROUP,
+  LISTENER_DEFAULT,
   type LocalCredential,
   refusalFromHeaders,
   refuseStream,
 } from './channel.ts';
+export { tuneMemory } from './memory.ts';
 export { ChannelPool, type ChannelPoolOptions } from './pool.ts';

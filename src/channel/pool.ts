@@ -1,6 +1,7 @@
 /**
- * A few channels between two nodes instead of one, so that bulk transfers do not share one TCP window with interactive
- * streams. The first channel opens on demand; more follow while streams are many or heavy, up to a bound.
+ * A few channels between two nodes instead of one, so that bulk transfers do not share one TCP window with each other or
+ * with interactive streams. Streams that say little share a channel: their frames then share records and system calls.
+ * INVARIANT: a new stream goes to a channel that carries no bulk transfer, as long as there is one or one can be opened.
  */
 import { PosternError, toPosternError } from '../kernel/index.ts';
 import type { Channel } from './channel.ts';
@@ -14,12 +15,38 @@ export interface ChannelPoolOptions {
 }
 
 const CHANNELS_MAX = 4;
-/** Streams on the least busy channel at which another one is worth its handshake. */
-const BUSY_STREAMS = 16;
+/** A channel that carries more than this is busy with bulk: some hundred interactive streams together stay below it. */
+const BULK_BYTES_PER_S = 24 * 1024 * 1024;
+/** Rates are taken over at least this long. */
+const SAMPLE_MS = 100;
+
+/** How much a channel carries, measured when somebody asks. */
+class Meter {
+  readonly #channel: Channel;
+  #atMs: number = performance.now();
+  #bytes: number;
+  #rate = 0;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+    this.#bytes = channel.bytesCarried;
+  }
+  /** Bytes a second, in both directions together, since the last sample. */
+  rate(): number {
+    const elapsedMs = performance.now() - this.#atMs;
+    const carried = this.#channel.bytesCarried - this.#bytes;
+    const rate = (carried * 1000) / Math.max(elapsedMs, SAMPLE_MS);
+    if (elapsedMs < SAMPLE_MS) return Math.max(rate, this.#rate);
+    this.#rate = rate;
+    this.#bytes += carried;
+    this.#atMs += elapsedMs;
+    return this.#rate;
+  }
+}
 
 export class ChannelPool {
   readonly #options: ChannelPoolOptions;
-  readonly #channels = new Set<Channel>();
+  readonly #channels = new Map<Channel, Meter>();
   readonly #abort = new AbortController();
   #opening: Promise<Channel> | undefined;
 
@@ -28,7 +55,10 @@ export class ChannelPool {
   }
 
   get channels(): readonly Channel[] {
-    return [...this.#channels];
+    return [...this.#channels.keys()];
+  }
+  get isUp(): boolean {
+    return this.#channels.size > 0;
   }
 
   #openOne(): Promise<Channel> {
@@ -39,7 +69,7 @@ export class ChannelPool {
           channel.close(new PosternError('unavailable', 'The portal was closed'));
           return channel;
         }
-        this.#channels.add(channel);
+        this.#channels.set(channel, new Meter(channel));
         channel.once('close', (reason) => {
           this.#channels.delete(channel);
           this.#options.onDown?.(reason, this.#channels.size);
@@ -53,31 +83,46 @@ export class ChannelPool {
     return this.#opening;
   }
 
-  /** The least busy channel when one is up, without waiting. */
-  peek(): Channel | undefined {
-    let best: Channel | undefined;
-    for (const c of this.#channels)
-      if (!c.isClosed && (best === undefined || c.streams < best.streams)) best = c;
-    if (
-      best !== undefined &&
-      best.streams >= BUSY_STREAMS &&
-      this.#channels.size < (this.#options.channelsMax ?? CHANNELS_MAX)
-    ) {
-      // One more in the background; when it fails the present ones go on and the next busy stream tries again.
-      this.#openOne().catch(() => undefined);
+  /** The channel that carries least. */
+  #quietest(): { channel: Channel; rate: number } | undefined {
+    let best: { channel: Channel; rate: number } | undefined;
+    for (const [channel, meter] of this.#channels) {
+      const rate = meter.rate();
+      if (!channel.isClosed && (best === undefined || rate < best.rate)) best = { channel, rate };
     }
     return best;
   }
 
-  /** The least busy channel, opened when there is none. Throws what opening threw. */
+  /**
+   * A channel for a new stream, without waiting; undefined when one has to be opened first, because none is up or all
+   * that are carry bulk transfers.
+   */
+  peek(): Channel | undefined {
+    // The first that is quiet, not the quietest: streams that say little are better off together.
+    for (const [channel, meter] of this.#channels)
+      if (!channel.isClosed && meter.rate() < BULK_BYTES_PER_S) return channel;
+    if (this.#channels.size < (this.#options.channelsMax ?? CHANNELS_MAX)) return undefined;
+    return this.#quietest()?.channel;
+  }
+
+  /** A channel for a new stream, opened when need be. Throws what opening threw when there is no other. */
   async get(): Promise<Channel> {
     if (this.#abort.signal.aborted) throw new PosternError('unavailable', 'The portal was closed');
-    return this.peek() ?? (await this.#openOne());
+    const found = this.peek();
+    if (found !== undefined) return found;
+    try {
+      return await this.#openOne();
+    } catch (reason) {
+      // A busy channel is better than none.
+      const busy = this.#quietest();
+      if (busy !== undefined) return busy.channel;
+      throw reason;
+    }
   }
 
   /** Closes every channel and any that is being opened. */
   close(reason: PosternError = new PosternError('unavailable', 'The portal was closed')): void {
     this.#abort.abort(toPosternError(reason));
-    for (const c of this.#channels) c.close(reason);
+    for (const c of this.#channels.keys()) c.close(reason);
   }
 }

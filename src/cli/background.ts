@@ -48,29 +48,42 @@ export async function checkNodeName(name: string): Promise<void> {
     });
 }
 
-/** Writes the node's record, making the identity when it does not exist yet. */
+/** Writes the node's record, making the identity when it does not exist yet. What is not said stays as it was. */
 export function recordNode(name: string, settings: NodeSettings): void {
   const home = openHomeOnce();
+  const before = home.nodes.find(name);
+  const wanted = settings.identity ?? before?.identityName;
   const identity =
-    settings.identity !== undefined && home.identities.find(settings.identity) === undefined
-      ? home.createIdentity(settings.identity)
-      : home.identity(settings.identity);
+    wanted !== undefined && home.identities.find(wanted) === undefined
+      ? home.createIdentity(wanted)
+      : home.identity(wanted);
+  const projectName = settings.project ?? before?.projectName;
   const hasHttp = settings.hasHttpServer === true || settings.httpServerPort !== undefined;
+  const httpServer = hasHttp ? { port: settings.httpServerPort ?? 0 } : before?.httpServer;
   home.nodes.put({
     name,
     identityName: identity.name,
-    ...(settings.project === undefined ? {} : { projectName: settings.project }),
-    tcpListenerAddress: settings.tcpListenerAddress ?? '127.0.0.1:0',
-    ...(hasHttp ? { httpServer: { port: settings.httpServerPort ?? 0 } } : {}),
+    ...(projectName === undefined ? {} : { projectName }),
+    tcpListenerAddress: settings.tcpListenerAddress ?? before?.tcpListenerAddress ?? '127.0.0.1:0',
+    ...(httpServer === undefined ? {} : { httpServer }),
   });
 }
 
-/** Creates a node in the background; answers its name. */
-export async function createBackgroundNode(settings: NodeSettings): Promise<string> {
+/** Creates a node in the background; answers its name. A new node that does not start leaves nothing behind. */
+export async function createBackgroundNode(
+  settings: NodeSettings,
+  skipsRunningCheck: boolean = false,
+): Promise<string> {
   const name = settings.name ?? newName();
-  await checkNodeName(name);
+  if (!skipsRunningCheck) await checkNodeName(name);
+  const isNew = openHomeOnce().nodes.find(name) === undefined;
   recordNode(name, settings);
-  await startBackgroundNode(name);
+  try {
+    await startBackgroundNode(name);
+  } catch (error) {
+    if (isNew) openHomeOnce().deleteNode(name);
+    throw error;
+  }
   return name;
 }
 
@@ -101,12 +114,18 @@ export async function startBackgroundNode(name: string): Promise<void> {
     hasEnded = true;
   });
   closeHome();
-  await waiting(
-    `waiting for node ${name} to answer`,
-    untilRunning(name, () => hasEnded, errorPath),
-  );
-  child.removeAllListeners();
-  child.unref();
+  try {
+    await waiting(
+      `waiting for node ${name} to answer`,
+      untilRunning(name, () => hasEnded, errorPath),
+    );
+  } catch (reason) {
+    child.kill('SIGKILL');
+    throw reason;
+  } finally {
+    child.removeAllListeners();
+    child.unref();
+  }
 }
 
 async function untilRunning(
@@ -120,14 +139,16 @@ async function untilRunning(
     if (hasEnded()) break;
     await sleep(POLL_MS);
   }
-  throw new PosternError('unavailable', `The node ${name} did not start${logTail(errorPath)}`, {
-    hint: `postern node logs ${name}`,
-  });
+  throw new PosternError('unavailable', `The node ${name} did not start${logTail(errorPath)}`);
 }
 
 function logTail(path: string): string {
   try {
-    const lines = readFileSync(path, 'utf8').trim().split('\n').slice(-LOG_TAIL_LINES);
+    const lines = readFileSync(path, 'utf8')
+      .trim()
+      .replaceAll('✘ ', '')
+      .split('\n')
+      .slice(-LOG_TAIL_LINES);
     return lines.join('') === '' ? '' : `: ${lines.join(' ').slice(0, 500)}`;
   } catch {
     return '';
@@ -156,11 +177,26 @@ export async function stopNode(name: string, isForced: boolean): Promise<void> {
   if (pid !== undefined && (await isRunning(name))) process.kill(pid, 'SIGKILL');
 }
 
-/** Is there a process of this id? */
+/** Ends this process when standard input ends, as a supervisor that holds the other end may want. */
+export function endWithInput(): void {
+  process.stdin.resume().once('end', () => process.kill(process.pid, 'SIGTERM'));
+}
+
+/** Has the process ended, and only its parent not asked yet? In containers the first process may never ask. */
+function isZombie(pid: number): boolean {
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    // No /proc on this system, or the process is gone.
+    return false;
+  }
+}
+
+/** Does a process of this id run? */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !isZombie(pid);
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }

@@ -3,9 +3,12 @@
  * Parsing is commander's; this file types what it parsed and prints what the function gave.
  */
 import { type Command, Option } from 'commander';
-import { PosternError, parseDurationMs } from '../kernel/index.ts';
-import { type Result, render } from './output.ts';
+import { parseDurationMs } from '../kernel/index.ts';
+import { asUsage, usageError } from './exit.ts';
+import { formatHelp } from './help.ts';
+import { checkQuery, type Result, render } from './output.ts';
 import { session } from './session.ts';
+import { wasSaid } from './talk.ts';
 
 /** What was given on the command line, read by the long name of the flag in camel case. */
 export class Flags {
@@ -31,15 +34,16 @@ export class Flags {
   isOff(name: string): boolean {
     return this.#values[name] === false;
   }
-  /** A duration in milliseconds. Throws `invalid`. */
+  /** A duration in milliseconds. Throws a usage error. */
   durationMs(name: string): number | undefined {
     const text = this.text(name);
-    return text === undefined ? undefined : parseDurationMs(text);
+    return text === undefined ? undefined : asUsage(() => parseDurationMs(text));
   }
-  /** A flag that must be there. Throws `invalid`. */
+  /** A flag that must be there. Throws a usage error. */
   required(name: string): string {
     const text = this.text(name);
-    if (text === undefined) throw new PosternError('invalid', `--${name} is missing`);
+    if (text === undefined)
+      throw usageError(`--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} is missing`);
     return text;
   }
 }
@@ -80,26 +84,40 @@ export function define(
     if (kind === 'required') option.makeOptionMandatory();
     command.addOption(option);
   }
-  if (shape.examples !== undefined && shape.examples.length > 0)
-    command.addHelpText('after', () =>
-      ['', 'Examples:', ...(shape.examples ?? []).map((e) => `  ${session().program} ${e}`)].join(
-        '\n',
-      ),
-    );
+  command.configureHelp({
+    formatHelp: (shown, helper) => formatHelp(shown, helper, shape.examples ?? []),
+  });
   command.action(async () => {
     if (session().globals.parseOnly) return;
+    await checkQuery();
     const result = await shape.run({
       args: command.processedArgs.flat().filter((a) => typeof a === 'string'),
       flags: new Flags(command.opts<Record<string, unknown>>()),
     });
     if (result === undefined || session().isNested === true) return;
     const text = await render(result);
-    if (text !== undefined && text !== '') process.stdout.write(`${text}\n`);
+    if (text === undefined || text === '' || wasShown(result, text)) return;
+    process.stdout.write(`${text}\n`);
   });
   return command;
 }
 
+/** On a terminal the confirmation names the value already: a bare second line would only repeat it. */
+function wasShown(result: Result, text: string): boolean {
+  const { isStdoutTerminal, isStderrTerminal } = session();
+  return isStdoutTerminal && isStderrTerminal && result.machine === text && wasSaid(text);
+}
+
 /** Adds a family: a word with commands below it. */
-export function family(program: Command, name: string, summary: string): Command {
-  return program.command(name).description(summary).helpCommand(false);
+export function family(
+  program: Command,
+  name: string,
+  summary: string,
+  examples: readonly string[] = [],
+): Command {
+  return program
+    .command(name)
+    .description(summary)
+    .helpCommand(false)
+    .configureHelp({ formatHelp: (shown, helper) => formatHelp(shown, helper, examples) });
 }

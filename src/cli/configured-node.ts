@@ -1,7 +1,13 @@
 /** Creates a node from a configuration: enrols, creates, then runs every step; a failing step takes the node down again. */
 import { newName } from '../kernel/index.ts';
 import { callNode, openHomeOnce } from './access.ts';
-import { createBackgroundNode, deleteNode, type NodeSettings } from './background.ts';
+import {
+  checkNodeName,
+  createBackgroundNode,
+  deleteNode,
+  endWithInput,
+  type NodeSettings,
+} from './background.ts';
 import { compact } from './json.ts';
 import { parseNodeConfig, parseVariables } from './node-config.ts';
 import type { Result } from './output.ts';
@@ -12,6 +18,13 @@ export interface ConfigurationSource {
   readonly text: string;
   readonly variables: readonly string[];
   readonly ticket: string | undefined;
+}
+
+/** How the node runs, as far as the command line says it; the configuration may say it too. */
+export interface RunMode {
+  readonly isForeground: boolean;
+  readonly exitsOnEof: boolean;
+  readonly skipsRunningCheck: boolean;
 }
 
 const LOADERS = {
@@ -27,7 +40,7 @@ const isServed = (section: string): section is keyof typeof LOADERS =>
 export async function createConfiguredNode(
   source: ConfigurationSource,
   given: NodeSettings,
-  isForegroundAsked: boolean,
+  asked: RunMode,
 ): Promise<Result | undefined> {
   const config = parseNodeConfig(source.text, parseVariables(source.variables), process.env);
   const port = config.node['http-server-port'];
@@ -51,7 +64,12 @@ export async function createConfiguredNode(
       () => import('./commands/project.ts'),
     );
   }
-  await createBackgroundNode({ ...settings, name });
+  const isOn = (key: keyof typeof config.node): boolean => config.node[key] === 'true';
+  const skipsCheck = asked.skipsRunningCheck || isOn('skip-is-running-check');
+  if (!skipsCheck) await checkNodeName(name);
+  // A container that restarts comes here with the same home: the configuration says what the node has, once.
+  if (config.steps.length > 0) openHomeOnce().clearNode(name);
+  await createBackgroundNode({ ...settings, name }, skipsCheck);
   try {
     for (const step of config.steps) await runStep(name, step);
   } catch (error) {
@@ -59,7 +77,8 @@ export async function createConfiguredNode(
     throw error;
   }
   done(`Node ${name} runs, with ${config.steps.length} things on it`);
-  if (isForegroundAsked || config.node['foreground'] === 'true') return followNode(name);
+  if (asked.isForeground || isOn('foreground'))
+    return followNode(name, asked.exitsOnEof || isOn('exit-on-eof'));
   return { machine: name, json: await callNode(name, 'GET', '/v1/node') };
 }
 
@@ -75,9 +94,10 @@ async function runStep(name: string, step: readonly string[]): Promise<void> {
 }
 
 /** Takes the running node over into this process, so that a supervisor sees it live and end. */
-async function followNode(name: string): Promise<undefined> {
+async function followNode(name: string, exitsOnEof: boolean): Promise<undefined> {
   const { stopNode } = await import('./background.ts');
   await stopNode(name, false);
+  if (exitsOnEof) endWithInput();
   const { runNode } = await import('../node/index.ts');
   await runNode(openHomeOnce(), name);
 }

@@ -3,9 +3,18 @@
  * strips types nor compiles, then hands over to main. The cache goes where this user may write.
  */
 import { accessSync, constants, existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import nodeModule from 'node:module';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+// Older Nodes get this far: nothing above needs more than they have.
+const NODE_MAJOR_MIN = 24;
+if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
+  process.stderr.write(
+    `${process.env['POSTERN_PROGRAM'] ?? 'postern'}: needs Node ${NODE_MAJOR_MIN} or later, and the \`node\` on the PATH is ${process.version}. Install it: https://nodejs.org\n`,
+  );
+  process.exit(70);
+}
 
 const root = join(import.meta.dirname, '..', '..');
 const isWritable = (path) => {
@@ -24,5 +33,5 @@ const cacheDir =
     : isWritable(homedir())
       ? join(cacheHome, 'postern', 'compile')
       : join(tmpdir(), `postern-cache-${process.getuid?.() ?? 0}`));
-enableCompileCache(cacheDir);
+nodeModule.enableCompileCache(cacheDir);
 await import(existsSync(join(import.meta.dirname, 'main.ts')) ? './main.ts' : './main.js');

@@ -3,25 +3,9 @@
  * 64 the command line itself is wrong · 70 every other failure · a command may name another code (73, 76).
  */
 import { type ErrorCode, PosternError, toPosternError } from '../kernel/index.ts';
-import { paint } from './output.ts';
-import { session } from './session.ts';
-
-export const EXIT_USAGE = 64;
-export const EXIT_FAILURE = 70;
-
-/** A failure that ends the program with an exit code of its own. */
-export class ExitError extends PosternError {
-  readonly exitCode: number;
-  constructor(exitCode: number, error: PosternError) {
-    super(error.code, error.message, {
-      facts: error.facts,
-      cause: error.cause,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      ...(error.decisionId === undefined ? {} : { decisionId: error.decisionId }),
-    });
-    this.exitCode = exitCode;
-  }
-}
+import { EXIT_FAILURE, ExitError } from './exit.ts';
+import { paint, printable } from './output.ts';
+import { inDialect, session } from './session.ts';
 
 /** Ockam's error ids, which its users' scripts look for. */
 const OCKAM_ID: Readonly<Record<ErrorCode, string>> = {
@@ -39,10 +23,10 @@ const OCKAM_ID: Readonly<Record<ErrorCode, string>> = {
 
 /** Turns what was thrown, also by Node, into an error a person can act on. */
 export function explainFailure(reason: unknown): PosternError {
-  if (reason instanceof PosternError) return reason;
-  if (reason instanceof Error && 'code' in reason && 'syscall' in reason)
+  const error = toPosternError(reason);
+  if (error.code === 'internal' && reason instanceof Error && 'syscall' in reason)
     return new PosternError('unavailable', reason.message, { cause: reason });
-  return toPosternError(reason);
+  return error;
 }
 
 /** Prints the failure on standard error and answers the exit code. */
@@ -51,14 +35,19 @@ export function reportFailure(reason: unknown): number {
   const error = explainFailure(reason);
   const id = program === 'ockam' ? ` (${OCKAM_ID[error.code]})` : '';
   const lines = [`${paint('red', '✘', 'err')} ${error.message}${id}`];
-  const see = error.hint?.replace(/`postern /g, `\`${program} `);
-  if (see !== undefined) lines.push(paint('dim', `  see: ${see}`, 'err'));
+  if (error.hint !== undefined) lines.push(paint('dim', `  ${hintLine(error.hint)}`, 'err'));
   if (error.decisionId !== undefined)
     lines.push(paint('dim', `  why: ${program} explain ${error.decisionId}`, 'err'));
   if (globals.verbosity > 0 && error.cause !== undefined)
     lines.push(paint('dim', `  cause: ${describeCause(error.cause)}`, 'err'));
-  process.stderr.write(`${lines.join('\n')}\n`);
+  process.stderr.write(`${printable(lines.join('\n'))}\n`);
   return error instanceof ExitError ? error.exitCode : EXIT_FAILURE;
+}
+
+/** A bare command, path or page is announced; a sentence speaks for itself. */
+function hintLine(hint: string): string {
+  const isBare = /^(`?postern [a-z]|docs\/|\/)/.test(hint);
+  return `${isBare ? 'see: ' : ''}${inDialect(hint)}`;
 }
 
 function describeCause(cause: unknown): string {

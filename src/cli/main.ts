@@ -5,7 +5,8 @@
 import { readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fillMarkers, type SplitArguments, splitArguments } from './arguments.ts';
-import { EXIT_FAILURE, EXIT_USAGE, reportFailure } from './failure.ts';
+import { EXIT_FAILURE, EXIT_USAGE } from './exit.ts';
+import { reportFailure } from './failure.ts';
 import { startSession } from './session.ts';
 import { programVersion } from './version.ts';
 

@@ -34,8 +34,31 @@ describe('a node configuration', () => {
     const text = 'variables: {A: file, B: file, C: file}\nname: $A-${B}-$C';
     expect(parse(text, { A: 'given' }, { A: 'env', B: 'env' }).node['name']).toBe('given-env-file');
   });
+  it('expands values alone: comments are left, and a value can not add a section', () => {
+    const { node, steps } = parse(
+      'name: $A # not $B\ntcp-outlet: {to: $PORT, tls: $TLS, allow: true}',
+      {
+        A: 'n',
+        PORT: '1\nrelay: x',
+        TLS: 'false',
+      },
+    );
+    expect(node['name']).toBe('n');
+    expect(steps).toEqual([['tcp-outlet', 'create', '--to', '1\nrelay: x', '--allow', 'true']]);
+  });
+  it('takes keys with _ or -, singular or plural, and the key of a named policy as its resource', () => {
+    const { node, steps } = parse(
+      '{tcp_listener_address: "127.0.0.1:0", http_server_port: 0, TCP-INLET: {from: 1}, policy: {db: {allow: a}}}',
+    );
+    expect(node).toEqual({ 'tcp-listener-address': '127.0.0.1:0', 'http-server-port': '0' });
+    expect(steps).toEqual([
+      ['policy', 'create', '--resource', 'db', '--allow', 'a'],
+      ['tcp-inlet', 'create', '--from', '1'],
+    ]);
+  });
   it('refuses empty and unknown variables and unknown sections', () => {
     expect(() => parseVariables(['MY_VAR='])).toThrow("Empty value for variable 'MY_VAR'");
+    expect(() => parseVariables(['A=1', 'A=2'])).toThrow('given twice');
     expect(() => parse('variables: {A: ""}')).toThrow("Empty value for variable 'A'");
     expect(() => parse('name: $NOPE')).toThrow('NOPE has no value');
     expect(() => parse('nonsense: 1')).toThrow('"nonsense" is not a known section');

@@ -68,18 +68,32 @@ function parse(text: string): Record<string, unknown> {
 
 /** Parses `K=V` of `--variable`. Throws `invalid`. */
 export function parseVariables(given: readonly string[]): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const pair of given) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw bad(`--variable "${pair}" is not KEY=VALUE`);
+    const name = pair.slice(0, at);
+    if (at === pair.length - 1)
+      throw new PosternError('invalid', `Empty value for variable '${name}'`);
+    if (Object.hasOwn(variables, name)) throw bad(`--variable ${name} is given twice`);
+    variables[name] = pair.slice(at + 1);
+  }
+  return variables;
+}
+
+type Lookup = (name: string) => string | undefined;
+
+/** Expands the variables in every text of a parsed configuration, so that a value can't change its structure. */
+function expandAll(value: unknown, lookup: Lookup): unknown {
+  if (typeof value === 'string') return expand(value, lookup);
+  if (Array.isArray(value)) return value.map((item: unknown) => expandAll(item, lookup));
+  if (!isMap(value)) return value;
   return Object.fromEntries(
-    given.map((pair) => {
-      const at = pair.indexOf('=');
-      if (at < 1) throw bad(`--variable "${pair}" is not KEY=VALUE`);
-      if (at === pair.length - 1)
-        throw new PosternError('invalid', `Empty value for variable '${pair.slice(0, at)}'`);
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    }),
+    Object.entries(value).map(([k, v]) => [expand(k, lookup), expandAll(v, lookup)]),
   );
 }
 
-function expand(text: string, lookup: (name: string) => string | undefined): string {
+function expand(text: string, lookup: Lookup): string {
   return text.replace(
     /\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/g,
     (_, braced: string | undefined, bare: string | undefined) => {
@@ -109,8 +123,16 @@ export function parseNodeConfig(
   given: Readonly<Record<string, string>>,
   env: Environment,
 ): NodeConfig {
-  const own = variablesOf(parse(text));
-  const config = parse(expand(text, (name) => given[name] ?? env[name] ?? own[name]));
+  const parsed = parse(text);
+  const outer: Lookup = (name) => given[name] ?? env[name];
+  const own = variablesOf(parsed);
+  const lookup: Lookup = (name) => {
+    const value = own[name];
+    return outer(name) ?? (value === undefined ? undefined : expand(value, outer));
+  };
+  const config = canonicalMap(
+    Object.fromEntries(Object.entries(parsed).map(([k, v]) => [k, expandAll(v, lookup)])),
+  );
   const node: Record<string, string> = {};
   for (const key of NODE_KEYS) {
     const value = config[key];
@@ -157,13 +179,24 @@ function renameName(flags: Record<string, unknown>, keyFlag: string): Record<str
   return { [keyFlag]: name, ...rest };
 }
 
+/** Flags that take no value; written in a configuration they are true or false. */
+const SWITCHES: ReadonlySet<string> = new Set([
+  'tls',
+  'ebpf',
+  'udp',
+  'no-tcp-fallback',
+  'no-connection-wait',
+  'no-retry',
+]);
+
 function toArguments(body: Record<string, unknown>): string[] {
   return Object.entries(body).flatMap(([flag, value]) => {
     const values: unknown[] = Array.isArray(value) ? value : [value];
     return values.flatMap((v) => {
-      if (v === false || v === null || v === undefined) return [];
+      if (v === null || v === undefined) return [];
       if (flag === '') return [String(v)];
-      return v === true ? [`--${flag}`] : [`--${flag}`, String(v)];
+      if (SWITCHES.has(flag)) return String(v) === 'true' ? [`--${flag}`] : [];
+      return [`--${flag}`, String(v)];
     });
   });
 }

@@ -4,7 +4,8 @@
  */
 import { PosternError } from '../kernel/index.ts';
 import type { OutputFormat } from './arguments.ts';
-import { session } from './session.ts';
+import { usageError } from './exit.ts';
+import { inDialect, session } from './session.ts';
 
 export interface Result {
   readonly plain?: string;
@@ -33,9 +34,22 @@ export async function render(result: Result): Promise<string | undefined> {
   const { globals, isStdoutTerminal } = session();
   const key = chooseRendering(result, globals.output, isStdoutTerminal);
   if (key === undefined) return undefined;
-  if (key !== 'json') return result[key];
+  if (key === 'plain') return result.plain === undefined ? undefined : printable(result.plain);
+  if (key === 'machine') return result.machine;
   if (globals.jq !== undefined) return query(result.json, globals.jq, globals.isCompact);
   return JSON.stringify(result.json, undefined, globals.isCompact ? undefined : 2);
+}
+
+/** Compiles the --jq query without running it, so that a mistake in it is found before anything is done. */
+export async function checkQuery(): Promise<void> {
+  const { jq } = session().globals;
+  if (jq === undefined) return;
+  const { raw } = await import('jq-wasm');
+  try {
+    await raw('null', `if false then (${jq}\n) else empty end`);
+  } catch {
+    throw usageError(`The --jq query "${jq}" can't be read`);
+  }
 }
 
 async function query(value: unknown, filter: string, isCompact: boolean): Promise<string> {
@@ -62,6 +76,12 @@ export function paint(
   return globals.hasColor && isTerminal ? `\u001b[${SGR[colour]}m${text}\u001b[0m` : text;
 }
 
+/** Text without the control characters that could steer a terminal; line breaks, tabs and our own colours stay. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape begins a colour sequence
+  return text.replaceAll(/(?!\n|\t|\u001b\[\d+m)\p{Cc}/gu, ' ');
+}
+
 const visibleLength = (text: string): number =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape begins a colour sequence
   text.replace(/\u001b\[\d+m/g, '').length;
@@ -72,7 +92,7 @@ export function table(
   rows: readonly (readonly string[])[],
   empty: string,
 ): string {
-  if (rows.length === 0) return empty;
+  if (rows.length === 0) return inDialect(empty);
   const widths = heading.map((title, i) =>
     Math.max(title.length, ...rows.map((row) => visibleLength(row[i] ?? ''))),
   );

@@ -3,7 +3,8 @@
  * Wrong usage ends with 64 and help on standard error; a failing command with 70 or the code it names.
  */
 import { Command, CommanderError } from 'commander';
-import { EXIT_USAGE, reportFailure } from './failure.ts';
+import { EXIT_USAGE } from './exit.ts';
+import { reportFailure } from './failure.ts';
 import { shortMap, unsupportedFamilies } from './map.ts';
 import { session } from './session.ts';
 
@@ -34,15 +35,6 @@ const FAMILIES: readonly (readonly [readonly string[], () => Promise<FamilyModul
   [['token', 'audit', 'explain'], () => import('./commands/governance.ts')],
 ];
 
-const GLOBAL_HELP = `
-Anywhere on the line:
-  -q, --quiet             nothing on standard error but failures (QUIET)
-  -v, -vv, -vvv           more detail
-  --output plain|json     how the result is written
-  --jq QUERY              filter the JSON result
-  --compact-output        JSON on one line
-  --no-color, --no-input  (NO_COLOR, NO_INPUT)`;
-
 /** Parses and runs; answers the exit code. */
 export async function runProgram(argv: readonly string[], version: string): Promise<number> {
   const word = argv.find((a) => !a.startsWith('-'));
@@ -65,8 +57,7 @@ export async function runProgram(argv: readonly string[], version: string): Prom
   program
     .helpCommand(false)
     .showHelpAfterError(true)
-    .addHelpText('afterAll', GLOBAL_HELP)
-    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '✘ ')) })
     .exitOverride();
   (await found[1]()).register(program);
   return parse(program, argv);

@@ -32,6 +32,11 @@ export function startSession(session: Session): void {
   current = session;
 }
 
+/** Text with the name under which the program was called, in every command that the text shows. */
+export function inDialect(text: string): string {
+  return text.replace(/\bpostern(?= [a-z])/g, current.program);
+}
+
 /** The session of this run. */
 export function session(): Session {
   return current;

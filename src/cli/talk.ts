@@ -1,20 +1,28 @@
 /** Everything that is talk and not data: confirmations, warnings, questions and the spinner, all on standard error. */
 import { PosternError } from '../kernel/index.ts';
 import { paint } from './output.ts';
-import { session } from './session.ts';
+import { inDialect, session } from './session.ts';
 
 const say = (line: string): void => {
   if (!session().globals.isQuiet) process.stderr.write(`${line}\n`);
 };
 
+let said = '';
+
+/** Did a confirmation that was shown hold this text? */
+export function wasSaid(text: string): boolean {
+  return said.split(/[\s,()]+/).includes(text);
+}
+
 /** One line that names the thing made and where it now is. */
 export function done(text: string): void {
+  if (!session().globals.isQuiet) said += ` ${text}`;
   say(`${paint('green', '✔', 'err')} ${text}`);
 }
 
 /** The natural next command, on a terminal alone. */
 export function next(command: string): void {
-  if (session().isStderrTerminal) say(paint('dim', `  next: ${command}`, 'err'));
+  if (session().isStderrTerminal) say(paint('dim', `  next: ${inDialect(command)}`, 'err'));
 }
 
 /** Something the user should know, though the command went on. */
@@ -39,8 +47,13 @@ export async function confirm(question: string, isAnswered: boolean): Promise<bo
     });
   const { createInterface } = await import('node:readline/promises');
   const asking = createInterface({ input: process.stdin, output: process.stderr });
+  // A question that the end of input answers is answered with no.
+  const ended = new Promise<string>((resolve) => asking.once('close', () => resolve('')));
   try {
-    return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `)).trim());
+    const answer = await Promise.race([asking.question(`${question} [y/N] `), ended]);
+    const isYes = /^y(es)?$/i.test(answer.trim());
+    if (!isYes) note('Nothing was changed');
+    return isYes;
   } finally {
     asking.close();
   }

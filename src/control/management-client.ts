@@ -3,6 +3,9 @@ import { request as httpRequest } from 'node:http';
 import { PosternError } from '../kernel/index.ts';
 import { type LinkOptions, openFirst, settle } from './link.ts';
 
+/** A server that is up answers within this, also when its database is slow. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
 export interface ManagementClient {
   /** Throws the server's error, or `unavailable`. */
   request(method: string, path: string, body?: unknown): Promise<unknown>;
@@ -34,12 +37,21 @@ export function managementOverSocket(socketPath: string): ManagementClient {
             incoming.on('error', reject);
           },
         );
+        outgoing.setTimeout(ANSWER_TIMEOUT_MS, () =>
+          outgoing.destroy(new PosternError('unavailable', 'The server did not answer in time')),
+        );
         outgoing.on('error', (cause: NodeJS.ErrnoException) =>
           reject(
-            new PosternError('unavailable', `No server answers on this machine (${cause.code})`, {
-              hint: 'Start one with: postern server start',
-              cause,
-            }),
+            cause instanceof PosternError
+              ? cause
+              : new PosternError(
+                  'unavailable',
+                  `No server answers on this machine (${cause.code})`,
+                  {
+                    hint: 'Start one with: postern server start',
+                    cause,
+                  },
+                ),
           ),
         );
         outgoing.end(payload);

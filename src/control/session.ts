@@ -46,6 +46,8 @@ export class ControlSession extends EventEmitter<ControlEvents> {
   readonly #abort = new AbortController();
   #link: Link | undefined;
   #lastFailure: PosternError | undefined;
+  /** A session that is to take the present one's place. */
+  #successor: Promise<void> | undefined;
   #wait: { timer: NodeJS.Timeout; resolve: () => void } | undefined;
 
   constructor(options: ControlSessionOptions) {
@@ -73,6 +75,11 @@ export class ControlSession extends EventEmitter<ControlEvents> {
       const startedMs = performance.now();
       try {
         await this.#once();
+        while (this.#successor !== undefined) {
+          const next = this.#successor;
+          this.#successor = undefined;
+          await next;
+        }
       } catch (reason) {
         this.#lastFailure = toPosternError(reason);
         if (!this.#abort.signal.aborted) this.emit('disconnected', this.#lastFailure);
@@ -110,7 +117,11 @@ export class ControlSession extends EventEmitter<ControlEvents> {
         ':path': `${CONTROL}/session?node=${encodeURIComponent(this.#options.nodeName)}`,
       });
       await this.#follow(link, stream);
+    } catch (reason) {
+      // A successor is followed next, whether its coming ended this session or something else did.
+      if (this.#successor === undefined) throw reason;
     } finally {
+      if (this.#link === link) this.#link = undefined;
       link.close();
     }
   }
@@ -118,9 +129,11 @@ export class ControlSession extends EventEmitter<ControlEvents> {
   #follow(link: Link, stream: http2.ClientHttp2Stream): Promise<void> {
     return new Promise((_resolve, reject) => {
       let pending = '';
+      let isCaughtUp = false;
       let heardMs = performance.now();
       const fail = (reason: unknown): void => {
         clearInterval(watch);
+        this.#abort.signal.removeEventListener('abort', fail);
         reject(
           reason instanceof PosternError
             ? reason
@@ -153,24 +166,33 @@ export class ControlSession extends EventEmitter<ControlEvents> {
           const line = pending.slice(0, end);
           pending = pending.slice(end + 1);
           // From the pinned server: its lines have the protocol's shape.
-          this.#onPush(JSON.parse(line) as ControlPush, link);
+          const push = JSON.parse(line) as ControlPush;
+          this.#onPush(push);
+          if (push.type === 'revocations' && !isCaughtUp) {
+            // The first push of a session is the catch-up.
+            isCaughtUp = true;
+            this.#use(link);
+          }
         }
       });
     });
   }
 
-  #onPush(push: ControlPush, link: Link): void {
+  /** The session on this link is ready; the one before it, if any, is done. */
+  #use(link: Link): void {
+    const before = this.#link;
+    this.#link = link;
+    this.#lastFailure = undefined;
+    this.emit('connected');
+    before?.close();
+  }
+
+  #onPush(push: ControlPush): void {
     switch (push.type) {
       case 'ping':
         return;
       case 'revocations':
         this.emit('revocations', push.list);
-        if (this.#link === undefined) {
-          // The first push of a session is the catch-up.
-          this.#link = link;
-          this.#lastFailure = undefined;
-          this.emit('connected');
-        }
         return;
       case 'rendezvous':
         this.emit('rendezvous', push);
@@ -239,9 +261,16 @@ export class ControlSession extends EventEmitter<ControlEvents> {
     });
   }
 
-  /** Connects anew, with the credential that is current now. */
+  /** Moves to a new session with the credential that is current now; the present one serves until that one is ready. */
   reconnect(): void {
-    this.#link?.close();
+    const before = this.#link;
+    if (before === undefined || this.#successor !== undefined) return;
+    const successor = this.#once();
+    this.#successor = successor;
+    successor.catch(() => {
+      // It never took over: the plain way of connecting, with its backoff, goes on.
+      if (this.#link === before) before.close();
+    });
   }
 
   close(): void {

@@ -6,7 +6,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -32,6 +32,7 @@ import type {
   RelayRecord,
   VaultRecord,
 } from './records.ts';
+import { loadVaultKey, storeVaultKey } from './vault-file.ts';
 
 const SCHEMA_VERSION = 1;
 const SCHEMA = `
@@ -155,15 +156,31 @@ export function homePath(env: NodeJS.ProcessEnv = process.env): string {
 
 function openDatabase(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 10_000 });
+  // One statement, so that both are read at one moment, also while another process makes the tables.
+  const found = db
+    .prepare(
+      'select user_version as version, (select count(*) from sqlite_master) as tables from pragma_user_version',
+    )
+    .get();
+  const version = Number(found?.['version'] ?? 0);
+  const refuse = (error: PosternError): never => {
+    db.close();
+    throw error;
+  };
+  if (version > SCHEMA_VERSION)
+    refuse(
+      new PosternError('unsupported', `${path} was written by a newer version of Postern`, {
+        hint: 'Update this one',
+      }),
+    );
+  if (version === 0 && Number(found?.['tables'] ?? 0) > 0)
+    refuse(
+      new PosternError('conflict', `${path} is another program's, such as Ockam's own state`, {
+        hint: 'Set POSTERN_HOME to a folder of its own',
+      }),
+    );
   chmodSync(path, 0o600);
   db.exec('pragma journal_mode=delete; pragma synchronous=full;');
-  const version = Number(db.prepare('pragma user_version').get()?.['user_version'] ?? 0);
-  if (version > SCHEMA_VERSION) {
-    db.close();
-    throw new PosternError('unsupported', `${path} was written by a newer version of Postern`, {
-      hint: 'Update this one',
-    });
-  }
   if (version < SCHEMA_VERSION)
     db.exec(`begin immediate; ${SCHEMA} pragma user_version=${SCHEMA_VERSION}; commit;`);
   return db;
@@ -228,12 +245,15 @@ export class Home {
   createIdentity(name: string = newName(), vaultName?: string): IdentityRecord {
     const vault = this.vault(vaultName);
     const keys = createIdentity();
-    const record = {
+    const { identifier, changeHistory } = keys.identity;
+    const pem = exportPrivateKey(keys.privateKey);
+    if (vault.path !== undefined) storeVaultKey(vault.path, identifier, pem);
+    const record: IdentityRecord = {
       name,
-      identifier: keys.identity.identifier,
+      identifier,
       vaultName: vault.name,
-      changeHistoryHex: keys.identity.changeHistory.toString('hex'),
-      privateKeyPem: exportPrivateKey(keys.privateKey),
+      changeHistoryHex: changeHistory.toString('hex'),
+      ...(vault.path === undefined ? { privateKeyPem: pem } : {}),
     };
     this.identities.create(record);
     return record;
@@ -260,14 +280,24 @@ export class Home {
     return this.identities.get(name);
   }
 
-  /** An identity with its private key. */
+  #vaultKey({ vaultName, identifier }: IdentityRecord): string {
+    const { path } = this.vaults.get(vaultName);
+    if (path === undefined)
+      throw new PosternError(
+        'not_found',
+        `The private key of ${identifier} is not in the vault ${vaultName}`,
+      );
+    return loadVaultKey(path, identifier);
+  }
+
+  /** An identity with its private key. Throws `not_found` when its vault's file is out of reach. */
   identityKeys(record: IdentityRecord): IdentityKeys {
     return {
       identity: {
         identifier: record.identifier,
         changeHistory: Buffer.from(record.changeHistoryHex, 'hex'),
       },
-      privateKey: importPrivateKey(record.privateKeyPem),
+      privateKey: importPrivateKey(record.privateKeyPem ?? this.#vaultKey(record)),
     };
   }
 
@@ -284,21 +314,35 @@ export class Home {
     return join(this.path, 'nodes', name);
   }
 
-  /** The Unix socket of a node's API; in a folder of this user's own when the home's path is too long for a socket. */
+  /**
+   * The Unix socket of a node's API; in a folder of this user's own when the home's path is too long for a socket.
+   * Not in the node's directory: a foreground node leaves none. Throws `denied` when that folder is somebody else's.
+   */
   nodeSocketPath(name: string): string {
-    const path = join(this.nodeDirectory(name), 'api.sock');
-    if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return path;
-    const folder = join(tmpdir(), `postern-${userInfo().uid}`);
+    const path = join(this.path, 'run', `${name}.sock`);
+    const isShort = Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX;
+    const folder = isShort ? join(this.path, 'run') : join(tmpdir(), `postern-${userInfo().uid}`);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const { uid, mode } = lstatSync(folder);
+    if (uid !== userInfo().uid || (mode & 0o077) !== 0)
+      throw new PosternError('denied', `The folder ${folder} is not this user's alone`, {
+        hint: 'Remove it, or choose a shorter POSTERN_HOME',
+      });
+    if (isShort) return path;
     return join(folder, `${createHash('sha256').update(path).digest('hex').slice(0, 32)}.sock`);
   }
 
   /** Forgets a node and everything on it. */
   deleteNode(name: string): void {
     this.nodes.delete(name);
-    this.#db.prepare("delete from records where owner=? and kind<>'node'").run(name);
+    this.clearNode(name);
     rmSync(this.nodeDirectory(name), { recursive: true, force: true });
     rmSync(this.nodeSocketPath(name), { force: true });
+  }
+
+  /** Forgets what ran on a node, and keeps the node. */
+  clearNode(name: string): void {
+    this.#db.prepare("delete from records where owner=? and kind<>'node'").run(name);
   }
 
   /** Keeps a decision, the newest 500 of the home. */

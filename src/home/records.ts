@@ -10,8 +10,8 @@ export interface IdentityRecord {
   readonly identifier: string;
   readonly vaultName: string;
   readonly changeHistoryHex: string;
-  /** PKCS #8 PEM of the current key. */
-  readonly privateKeyPem: string;
+  /** PKCS #8 PEM of the current key; absent when its vault is a file of its own. */
+  readonly privateKeyPem?: string;
 }
 export interface ProjectRecord {
   readonly name: string;

@@ -45,9 +45,68 @@ export class PosternError extends Error {
   }
 }
 
+/** What SQLite's result codes (sqlite.org/rescode.html) and the system's error names mean to whoever runs the machine. */
+const MACHINE_TROUBLE: Readonly<Record<string, { message: string; hint: string }>> = {
+  full: {
+    message: 'The disk is full: nothing was stored',
+    hint: 'Free some space and try again',
+  },
+  readonly: {
+    message: 'The files can not be written',
+    hint: 'Check their owner, their mode and the file system',
+  },
+  busy: {
+    message: 'The database is in use by something that does not let go',
+    hint: 'Look for a process that hangs, then try again',
+  },
+  corrupt: {
+    message: 'The database is damaged',
+    hint: 'Restore it from a copy',
+  },
+  input: {
+    message: 'The disk could not be read or written',
+    hint: "Look at the system's log",
+  },
+  descriptors: {
+    message: 'This process may not open more files or connections',
+    hint: 'Raise its limit (ulimit -n, LimitNOFILE)',
+  },
+};
+const TROUBLE_OF: Readonly<Record<string, keyof typeof MACHINE_TROUBLE>> = {
+  13: 'full',
+  ENOSPC: 'full',
+  EDQUOT: 'full',
+  8: 'readonly',
+  14: 'readonly',
+  EACCES: 'readonly',
+  EROFS: 'readonly',
+  5: 'busy',
+  6: 'busy',
+  11: 'corrupt',
+  26: 'corrupt',
+  10: 'input',
+  EIO: 'input',
+  EMFILE: 'descriptors',
+  ENFILE: 'descriptors',
+};
+
+function machineTrouble(reason: unknown): { message: string; hint: string } | undefined {
+  if (!(reason instanceof Error) || !('code' in reason)) return undefined;
+  // The low byte is SQLite's primary code.
+  const code =
+    reason.code === 'ERR_SQLITE_ERROR' && 'errcode' in reason && typeof reason.errcode === 'number'
+      ? reason.errcode & 0xff
+      : reason.code;
+  const kind = TROUBLE_OF[String(code)];
+  return kind === undefined ? undefined : MACHINE_TROUBLE[kind];
+}
+
 /** Turns anything thrown into a PosternError; what is not one already becomes `internal`, its text kept as cause only. */
 export function toPosternError(reason: unknown): PosternError {
   if (reason instanceof PosternError) return reason;
+  const trouble = machineTrouble(reason);
+  if (trouble !== undefined)
+    return new PosternError('unavailable', trouble.message, { hint: trouble.hint, cause: reason });
   return new PosternError('internal', 'Postern met an unexpected fault', { cause: reason });
 }
 

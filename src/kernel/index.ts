@@ -12,5 +12,6 @@ export {
   toPosternError,
 } from './errors.ts';
 export { newId, newName, newUuid } from './ids.ts';
+export { createLogger } from './log-file.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { Secret } from './secret.ts';

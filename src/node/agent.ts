@@ -5,14 +5,19 @@
  * credential acts on what is already running.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Duplex } from 'node:stream';
 import {
+  type Admission,
   acceptChannel,
   type Channel,
   type ChannelHandlers,
   ChannelPool,
   type ChannelTrust,
   connectChannel,
+  type DialOptions,
   KEY_EXCHANGE_GROUP,
+  LISTENER_DEFAULT,
   type LocalCredential,
 } from '../channel/index.ts';
 import {
@@ -22,6 +27,7 @@ import {
   type Link,
   type RevocationFacts,
   renewCredential,
+  TLS_FIRST_BYTE,
 } from '../control/index.ts';
 import type {
   Home,
@@ -43,18 +49,24 @@ import {
   selfIssue,
 } from '../trust/index.ts';
 import { type Denial, PolicyBook } from './policies.ts';
-import { type Place, placesOf, printPlace } from './target.ts';
+import { RelayClaim } from './relay-claim.ts';
+import { FORWARD_PREFIX, RENDEZVOUS_PREFIX, RelayHost } from './relay-host.ts';
+import { hostPlaceOf, type Place, placesOf, printPlace } from './target.ts';
 
 const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 2_000;
 const DIRECT_TIMEOUT_MS = 1_000;
 const RENEW_RETRY_MS = 10_000;
-/** Handshakes of unknown diallers at the node's own listener at once. */
+/** Handshakes of unknown diallers at the node's own listener at once; then the oldest gives way, not the newcomer. */
 const HANDSHAKES_MAX = 256;
+/** A dialler that has said nothing by then is cut off. */
+const FIRST_BYTE_MS = 2_000;
 const REPORTS_MAX = 100;
 const REPORT_INTERVAL_MS = 250;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const DRAIN_MS = 3_000;
+/** As many as the server takes. */
+const DIRECT_ADDRESSES_MAX = 16;
 
 interface InletState {
   readonly record: InletRecord;
@@ -73,6 +85,31 @@ interface RelayState {
   /** Another node took the name; this one does not fight for it. */
   isDisplaced: boolean;
   lastFailure: string | undefined;
+  /** Of a relay on another node. */
+  claim?: RelayClaim;
+}
+
+/** Where other machines may reach a listener; nowhere when it is on loopback. */
+function announced(listener: string): string[] {
+  const host = listener.slice(0, listener.lastIndexOf(':'));
+  const port = listener.slice(listener.lastIndexOf(':') + 1);
+  if (/^(127\.|localhost$|\[?::1\]?$)/.test(host)) return [];
+  if (!/^(0\.0\.0\.0|\[?::\]?)$/.test(host)) return [listener];
+  return Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter((i) => !i.internal && i.family === 'IPv4')
+    .map((i) => `${i.address}:${port}`);
+}
+
+/** Admits the identities that somebody named, whatever credentials they hold. */
+function admitOnly(identifiers: readonly string[]): Admission {
+  return (peer) => {
+    if (identifiers.includes(peer.identifier)) return;
+    throw new PosternError(
+      'denied',
+      `The peer is ${peer.identifier}, which --authorized does not name`,
+    );
+  };
 }
 
 export class NodeAgent {
@@ -82,6 +119,7 @@ export class NodeAgent {
   readonly project: ProjectRecord | undefined;
   readonly policies: PolicyBook;
   readonly outlets: OutletRegistry;
+  readonly relayHost: RelayHost;
   readonly logger: Logger;
   readonly startedAtMs: number = Date.now();
   readonly #keys: IdentityKeys;
@@ -97,9 +135,10 @@ export class NodeAgent {
   readonly #inlets = new Map<string, InletState>();
   readonly #relays = new Map<string, RelayState>();
   readonly #listeners = new Map<string, { server: Server; address: string }>();
+  /** Diallers that have not proved themselves, in order of arrival. */
+  readonly #strangers = new Set<Socket>();
   readonly #reports: Denial[] = [];
   #reporting: NodeJS.Timeout | undefined;
-  #handshakes = 0;
   #isClosing = false;
 
   constructor(o: { home: Home; name: string; logger: Logger }) {
@@ -115,6 +154,7 @@ export class NodeAgent {
       node: o.name,
       onDenial: (denial) => this.#onDenial(denial),
     });
+    this.relayHost = new RelayHost(this.project !== undefined);
     this.outlets = new OutletRegistry((service, peer) =>
       this.policies.check('outlet', service, peer),
     );
@@ -153,29 +193,33 @@ export class NodeAgent {
       return least === null || (least !== undefined && generation < least);
     },
     nowMs: () => Date.now(),
-    authorizePeer: (peer) => {
-      if (this.project === undefined || peer.hasCredential || this.#isPinned(peer.identifier))
-        return;
-      throw new PosternError(
-        'denied',
-        `${peer.identifier} holds no credential of project ${this.project.name}`,
-      );
-    },
   };
 
-  #isPinned(identifier: string): boolean {
-    for (const state of this.#inlets.values())
-      if (state.record.authorized === identifier) return true;
-    return this.home
-      .notes('secure-channel-listener', this.name)
-      .list()
-      .some(
-        (l) => Array.isArray(l.data['authorized']) && l.data['authorized'].includes(identifier),
+  /** Whom a secure channel listener of this node accepts. Throws `not_found`. */
+  #admission(listener: string): Admission | undefined {
+    if (listener === LISTENER_DEFAULT) return undefined;
+    const found = this.home.notes('secure-channel-listener', this.name).find(listener);
+    if (found === undefined)
+      throw new PosternError(
+        'not_found',
+        `There is no secure channel listener "${listener.slice(0, 100)}" at node ${this.name}`,
       );
+    const authorized: unknown = found.data['authorized'];
+    return Array.isArray(authorized) && authorized.length > 0
+      ? admitOnly(authorized.map(String))
+      : undefined;
   }
 
   readonly #handlers: ChannelHandlers = {
-    onConnect: (stream, service, channel) => this.outlets.connect(stream, service, channel),
+    admission: (listener) => this.#admission(listener),
+    onConnect: (stream, service, channel) => {
+      if (service.startsWith(FORWARD_PREFIX))
+        this.relayHost.connect(service.slice(FORWARD_PREFIX.length), stream);
+      else if (service.startsWith(RENDEZVOUS_PREFIX))
+        this.relayHost.meet(service.slice(RENDEZVOUS_PREFIX.length), stream, channel);
+      else this.outlets.connect(stream, service, channel);
+    },
+    onClaim: (name, stream, channel) => this.relayHost.claim(name, stream, channel),
     onProbe: (service, channel) => {
       if (!this.isService(service)) this.outlets.probe(service, channel.peer);
     },
@@ -251,6 +295,7 @@ export class NodeAgent {
   /** Starts everything that the home knows of this node. */
   async start(): Promise<void> {
     await this.#loadCredential();
+    this.#loadRevocations();
     const listener = await this.listen(this.record.tcpListenerAddress);
     this.home.nodes.put({
       ...this.record,
@@ -259,19 +304,13 @@ export class NodeAgent {
       startedAtMs: this.startedAtMs,
     });
     for (const outlet of this.home.outlets(this.name).list()) this.#addOutlet(outlet);
-    for (const relay of this.home.relays(this.name).list())
-      this.#relays.set(relay.name, {
-        record: relay,
-        isUp: false,
-        isDisplaced: false,
-        lastFailure: undefined,
-      });
-    if (this.project !== undefined) this.#startControl(this.project);
-    for (const inlet of this.home.inlets(this.name).list()) {
-      await this.#addInlet(inlet).catch((reason: unknown) =>
-        this.logger.error({ err: reason, inlet: inlet.name }, 'an inlet could not be restored'),
-      );
+    for (const record of this.home.relays(this.name).list()) {
+      const state = { record, isUp: false, isDisplaced: false, lastFailure: undefined };
+      this.#relays.set(record.name, state);
+      if (hostPlaceOf(record.at) !== undefined) void this.#register(state);
     }
+    if (this.project !== undefined) this.#startControl(this.project);
+    for (const inlet of this.home.inlets(this.name).list()) await this.#restoreInlet(inlet);
     this.logger.info(
       {
         node: this.name,
@@ -281,6 +320,25 @@ export class NodeAgent {
       },
       'the node is ready',
     );
+  }
+
+  /** Binds an inlet of the home; while its address is taken, tries again until it is free or the inlet is deleted. */
+  async #restoreInlet(record: InletRecord): Promise<void> {
+    if (this.#isClosing || this.home.inlets(this.name).find(record.name) === undefined) return;
+    try {
+      await this.#addInlet(record);
+    } catch (reason) {
+      this.logger.error({ err: reason, inlet: record.name }, 'an inlet could not be restored yet');
+      setTimeout(() => void this.#restoreInlet(record), RETRY_MAX_MS).unref();
+    }
+  }
+
+  #loadRevocations(): void {
+    if (this.project === undefined) return;
+    for (const { name, data } of this.home.notes('revocation', this.project.id).list()) {
+      const least = data['min_generation'];
+      this.#revoked.set(name, typeof least === 'number' ? least : null);
+    }
   }
 
   async #loadCredential(): Promise<void> {
@@ -386,12 +444,11 @@ export class NodeAgent {
     control.on('connected', () => {
       this.logger.info({ server: control.link.address }, 'connected to the server');
       for (const state of this.#relays.values()) void this.#register(state);
-      for (const state of this.#inlets.values())
-        if (state.active === undefined || this.#peek(state) === undefined)
-          this.#retrySoon(state, 0);
+      for (const state of this.#inlets.values()) if (!this.isUp(state)) this.#retrySoon(state, 0);
     });
     control.on('disconnected', (reason) => {
       for (const state of this.#relays.values()) {
+        if (state.claim !== undefined) continue;
         state.isUp = false;
         state.lastFailure ??= reason.message;
       }
@@ -422,14 +479,18 @@ export class NodeAgent {
   }
 
   #onRevocations(list: readonly RevocationFacts[]): void {
-    for (const r of list) {
+    const kept = this.home.notes('revocation', this.project?.id ?? '');
+    for (const { identifier, min_generation } of list) {
+      if (this.#revoked.get(identifier) === min_generation) continue;
       // Within one member's history the newest entry rules; entries arrive in order.
-      this.#revoked.set(r.identifier, r.min_generation);
+      this.#revoked.set(identifier, min_generation);
+      // A node that starts while its server is away must not forget whom it knew to be revoked.
+      kept.put({ name: identifier, data: { min_generation } });
     }
     for (const channel of this.#channels()) channel.recheck();
   }
 
-  async #accept(socket: Socket, relay?: string): Promise<void> {
+  async #accept(socket: Duplex, relay?: string): Promise<void> {
     const channel = await acceptChannel(
       socket,
       this.#trust,
@@ -446,18 +507,29 @@ export class NodeAgent {
     const { host, port } = parseAddress(address);
     const server = createServer({ noDelay: true }, (socket) => {
       socket.on('error', () => undefined);
-      if (this.#handshakes >= HANDSHAKES_MAX) {
-        socket.destroy();
-        return;
-      }
-      this.#handshakes++;
-      this.#accept(socket)
-        .catch((reason: unknown) =>
-          this.logger.debug({ err: toPosternError(reason) }, 'a dialler was refused'),
-        )
-        .finally(() => {
-          this.#handshakes--;
-        });
+      const [oldest] = this.#strangers;
+      if (this.#strangers.size >= HANDSHAKES_MAX) oldest?.destroy();
+      this.#strangers.add(socket);
+      const timer = setTimeout(() => socket.destroy(), FIRST_BYTE_MS);
+      socket.once('close', () => {
+        clearTimeout(timer);
+        this.#strangers.delete(socket);
+      });
+      // A TLS context costs milliseconds: who has not begun to speak TLS gets none.
+      socket.once('readable', () => {
+        clearTimeout(timer);
+        const first: Buffer | null = socket.read(1);
+        if (first?.[0] !== TLS_FIRST_BYTE) {
+          socket.destroy();
+          return;
+        }
+        socket.unshift(first);
+        this.#accept(socket)
+          .catch((reason: unknown) =>
+            this.logger.debug({ err: toPosternError(reason) }, 'a dialler was refused'),
+          )
+          .finally(() => this.#strangers.delete(socket));
+      });
     });
     return new Promise((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) =>
@@ -500,8 +572,11 @@ export class NodeAgent {
     const record = { name, to: `${host}:${port}`, tls: o.tls };
     if (this.isService(name))
       throw new PosternError('conflict', `The service named '${name}' already exists`);
-    records.create(record);
+    if (records.find(name) !== undefined)
+      throw new PosternError('conflict', `The outlet named '${name}' already exists`);
+    // The policy first: an outlet must never be there without the policy that it was asked for with.
     if (o.allow !== undefined) this.policies.put(name, false, o.allow);
+    records.create(record);
     this.#addOutlet(record);
     this.#announce();
     return record;
@@ -522,14 +597,16 @@ export class NodeAgent {
     return [...this.#relays.values()];
   }
   async createRelay(record: RelayRecord, waits: boolean): Promise<RelayState> {
-    if (this.project === undefined)
+    const host = hostPlaceOf(record.at);
+    if (this.project === undefined && host === undefined)
       throw new PosternError('denied', 'A relay needs a project: this node belongs to none', {
         hint: 'Please enroll first: postern enroll, or postern project enroll TICKET',
       });
+    this.#relays.get(record.name)?.claim?.close();
     this.home.relays(this.name).put(record);
     const state: RelayState = { record, isUp: false, isDisplaced: false, lastFailure: undefined };
     this.#relays.set(record.name, state);
-    if (waits) await this.#untilConnected(5_000);
+    if (waits && host === undefined) await this.#untilConnected(5_000);
     await this.#register(state);
     return state;
   }
@@ -538,10 +615,30 @@ export class NodeAgent {
     while (this.#control?.isConnected === false && performance.now() < until)
       await new Promise((r) => setTimeout(r, 20));
   }
+  /** Keeps a name claimed at another node. Throws never; the state says how it went. */
+  async #claim(state: RelayState, place: Place): Promise<void> {
+    if (state.claim !== undefined) return;
+    const { name } = state.record;
+    state.claim = new RelayClaim({
+      name,
+      logger: this.logger,
+      dial: (signal) => this.dial(place, signal),
+      accept: (socket) => this.#accept(socket, name),
+      onChange: (isUp, reason) => {
+        state.isUp = isUp;
+        state.lastFailure = reason?.message;
+        if (reason !== undefined)
+          this.logger.warn({ err: reason, relay: name }, 'the relay is not reached');
+      },
+    });
+    await state.claim.start();
+  }
   async #register(state: RelayState): Promise<void> {
+    const host = hostPlaceOf(state.record.at);
+    if (host !== undefined) return this.#claim(state, host);
     if (state.isDisplaced || this.#control === undefined) return;
     try {
-      const direct = this.listeners.filter((a) => !/^(127\.|localhost|0\.0\.0\.0|\[?::)/.test(a));
+      const direct = this.listeners.flatMap(announced).slice(0, DIRECT_ADDRESSES_MAX);
       await this.#control.registerRelay(state.record.name, {
         services: this.outlets.names,
         direct_addresses: direct,
@@ -560,7 +657,10 @@ export class NodeAgent {
   }
   async deleteRelay(name: string): Promise<void> {
     this.home.relays(this.name).delete(name);
+    const state = this.#relays.get(name);
     this.#relays.delete(name);
+    state?.claim?.close();
+    if (state?.claim !== undefined) return;
     if (this.#control?.isConnected) await this.#control.releaseRelay(name).catch(() => undefined);
   }
 
@@ -570,11 +670,28 @@ export class NodeAgent {
     return [...this.#inlets.values()];
   }
 
-  /** Opens a channel to a place, outside any pool. */
-  async dial(place: Place, signal: AbortSignal): Promise<Channel> {
+  /** Opens a channel to a place, outside any pool; with `authorized`, to one of these identities alone. */
+  async dial(place: Place, signal: AbortSignal, authorized?: readonly string[]): Promise<Channel> {
+    const options: DialOptions = {
+      signal,
+      ...(place.listener === undefined ? {} : { listener: place.listener }),
+      ...(authorized === undefined ? {} : { admit: admitOnly(authorized) }),
+    };
     if (place.kind !== 'relay') {
       const address = place.kind === 'address' ? place.address : this.#addressOf(place.node);
-      return connectChannel(await dialTcp(address, signal), this.#trust, { signal });
+      const { through } = place;
+      if (through === undefined)
+        return connectChannel(await dialTcp(address, signal), this.#trust, options);
+      const outer = await connectChannel(await dialTcp(address, signal), this.#trust, { signal });
+      try {
+        const socket = await outer.tunnel(`${FORWARD_PREFIX}${through}`, signal);
+        const inner = await connectChannel(socket, this.#trust, { ...options, relay: through });
+        inner.once('close', (reason) => outer.close(reason));
+        return inner;
+      } catch (reason) {
+        outer.close(toPosternError(reason));
+        throw reason;
+      }
     }
     if (this.#control === undefined)
       throw new PosternError('denied', 'A relay needs a project: this node belongs to none', {
@@ -586,7 +703,7 @@ export class NodeAgent {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(DIRECT_TIMEOUT_MS)]);
       try {
         const channel = await connectChannel(await dialTcp(address, limit), this.#trust, {
-          signal,
+          ...options,
           relay: place.relay,
         });
         this.logger.info({ relay: place.relay, address }, 'the peer is reached directly');
@@ -599,7 +716,7 @@ export class NodeAgent {
       }
     }
     return connectChannel(await control.meet(grant.token, signal), this.#trust, {
-      signal,
+      ...options,
       relay: place.relay,
     });
   }
@@ -610,23 +727,36 @@ export class NodeAgent {
     return address;
   }
 
-  #pool(place: Place): ChannelPool {
-    const key =
-      place.kind === 'relay'
-        ? `relay ${place.relay}`
-        : place.kind === 'node'
-          ? `node ${place.node}`
-          : `address ${place.address}`;
+  /** Inlets to the same node, through the same listener and for the same identity, share their channels. */
+  #poolKey({ record }: InletState, place: Place): string {
+    const { service: _service, ...door } = place;
+    return JSON.stringify([door, record.authorized ?? null]);
+  }
+  #closeUnusedPools(): void {
+    const used = new Set(this.inlets.flatMap((s) => s.places.map((p) => this.#poolKey(s, p))));
+    for (const [key, pool] of this.#pools)
+      if (!used.has(key)) {
+        this.#pools.delete(key);
+        pool.close();
+      }
+  }
+  #pool(state: InletState, place: Place): ChannelPool {
+    const { authorized } = state.record;
+    const key = this.#poolKey(state, place);
     const known = this.#pools.get(key);
     if (known !== undefined) return known;
     const pool = new ChannelPool({
-      open: (signal) => this.dial(place, signal),
+      open: (signal) =>
+        this.dial(place, signal, authorized === undefined ? undefined : [authorized]),
       onUp: (channel) => channel.on('peer', () => this.recheck()),
       onDown: (reason, left) => {
         if (left > 0 || this.#isClosing) return;
-        this.logger.warn({ err: reason, to: key }, 'the channel went down');
+        this.logger.warn(
+          { err: reason, to: printPlace(place, this.project?.name ?? 'default') },
+          'the channel went down',
+        );
         for (const state of this.#inlets.values()) {
-          if (state.active === undefined || this.#pool(state.active) !== pool) continue;
+          if (state.active === undefined || this.#pool(state, state.active) !== pool) continue;
           state.lastFailure = reason;
           this.#retrySoon(state, 0);
         }
@@ -651,7 +781,7 @@ export class NodeAgent {
 
   #peek(state: InletState): { channel: Channel; service: string } | undefined {
     if (state.active === undefined) return undefined;
-    const channel = this.#pool(state.active).peek();
+    const channel = this.#pool(state, state.active).peek();
     return channel === undefined ? undefined : { channel, service: state.active.service };
   }
 
@@ -660,7 +790,7 @@ export class NodeAgent {
     let last: PosternError | undefined;
     for (const place of state.places) {
       try {
-        const channel = await this.#pool(place).get();
+        const channel = await this.#pool(state, place).get();
         this.#check(state, channel.peer);
         await channel.probe(place.service);
         state.active = place;
@@ -751,8 +881,13 @@ export class NodeAgent {
     placesOf(o.to, o.via);
     if (o.allow !== undefined) this.policies.put(name, false, o.allow);
     const state = await this.#addInlet(record);
-    // A restart listens on the same port again.
-    this.home.inlets(this.name).create({ ...record, from: state.bound });
+    try {
+      // A restart listens on the same port again.
+      this.home.inlets(this.name).create({ ...record, from: state.bound });
+    } catch (reason) {
+      await this.#dropInlet(state);
+      throw reason;
+    }
     const until = performance.now() + o.waitMs;
     while (state.active === undefined && performance.now() < until) {
       if (state.lastFailure?.code === 'denied') break;
@@ -761,17 +896,20 @@ export class NodeAgent {
     return state;
   }
   async deleteInlet(name: string): Promise<void> {
+    // One that waits for its address is in the home alone.
+    this.home.inlets(this.name).delete(name);
     const state = this.#inlets.get(name);
-    if (state === undefined)
-      throw new PosternError('not_found', `The inlet named '${name}' was not found`);
+    if (state !== undefined) await this.#dropInlet(state);
+  }
+  async #dropInlet(state: InletState): Promise<void> {
     state.isStopped = true;
     clearTimeout(state.retry);
-    this.#inlets.delete(name);
-    this.home.inlets(this.name).delete(name);
+    this.#inlets.delete(state.record.name);
     await state.inlet.stop();
+    this.#closeUnusedPools();
   }
   isUp(state: InletState): boolean {
-    return this.#peek(state) !== undefined;
+    return state.active !== undefined && this.#pool(state, state.active).isUp;
   }
   printTarget(state: InletState): { route: string; active: string | null } {
     const project = this.project?.name ?? 'default';
@@ -827,6 +965,7 @@ export class NodeAgent {
     const until = performance.now() + DRAIN_MS;
     while (this.outlets.liveStreams > 0 && performance.now() < until)
       await new Promise((r) => setTimeout(r, 50));
+    for (const { claim } of this.#relays.values()) claim?.close();
     for (const pool of this.#pools.values()) pool.close();
     for (const channel of this.#accepted)
       channel.close(new PosternError('unavailable', 'The node is stopping'));

@@ -21,12 +21,18 @@ import {
   toErrorBody,
   toPosternError,
 } from '../kernel/index.ts';
-import { parseRoute } from '../trust/index.ts';
+import { parseRoute, printRoute, type Segment } from '../trust/index.ts';
 import type { NodeAgent } from './agent.ts';
 import { RESOURCE_TYPES } from './policies.ts';
-import { placesOf } from './target.ts';
+import { listenerPlaceOf, placesOf } from './target.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
+/** How long a request may take to arrive, milliseconds. */
+const SLOW = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 2_000,
+} as const;
 const Text = Type.String({ minLength: 1, maxLength: 4096 });
 const Maybe = Type.Optional(Text);
 const Ms = Type.Optional(Type.Number({ minimum: 0, maximum: 86_400_000 }));
@@ -121,6 +127,7 @@ export class NodeApi {
       { addr: 'uppercase', type: 'uppercase' },
       { addr: 'forwarding_service', type: 'relay' },
       { addr: 'static_forwarding_service', type: 'relay' },
+      ...this.#agent.relayHost.names.map((n) => ({ addr: `forward_to_${n}`, type: 'relay' })),
       ...[...this.#hops].map((addr) => ({ addr, type: 'hop' })),
       ...this.#agent.home
         .notes('secure-channel-listener', this.#agent.name)
@@ -167,6 +174,16 @@ export class NodeApi {
   }
   httpAddress: string | null = null;
 
+  /** The policy of an outlet or an inlet goes with it, unless another thing of that name is left. */
+  #forgetPolicy(name: string): void {
+    const a = this.#agent;
+    const isNamed = a.policies.list().some((p) => p.name === name && !p.isType);
+    const isUsed =
+      a.home.outlets(a.name).find(name) !== undefined ||
+      a.inlets.some((i) => i.record.name === name);
+    if (isNamed && !isUsed) a.policies.delete(name);
+  }
+
   #portals(): void {
     const a = this.#agent;
     const node = a.name;
@@ -200,6 +217,7 @@ export class NodeApi {
     );
     this.#on('DELETE', '/v1/outlets/:name', ([name = '']) => {
       a.deleteOutlet(name);
+      this.#forgetPolicy(name);
       return { alias: name, node };
     });
 
@@ -212,7 +230,6 @@ export class NodeApi {
       identity: Maybe,
       allow: Maybe,
       connection_wait_ms: Ms,
-      retry_wait_ms: Ms,
       timeout_ms: Ms,
       no_connection_wait: Type.Optional(Type.Boolean()),
     });
@@ -226,7 +243,10 @@ export class NodeApi {
         ...(via === undefined ? {} : { via }),
         ...(authorized === undefined ? {} : { authorized }),
         ...(allow === undefined ? {} : { allow }),
-        waitMs: b.no_connection_wait === true ? 0 : (b.connection_wait_ms ?? 5_000),
+        waitMs:
+          b.no_connection_wait === true
+            ? 0
+            : Math.min(b.connection_wait_ms ?? 5_000, b.timeout_ms ?? 10_000),
       });
       return this.#inletJson(state);
     });
@@ -239,6 +259,7 @@ export class NodeApi {
     this.#on('GET', '/v1/inlets/:alias', ([alias = '']) => this.#inletJson(inlet(alias)));
     this.#on('DELETE', '/v1/inlets/:alias', async ([alias = '']) => {
       await a.deleteInlet(alias);
+      this.#forgetPolicy(alias);
       return { alias, node };
     });
 
@@ -246,19 +267,12 @@ export class NodeApi {
       name: Type.String({ pattern: '^[\\w.-]{1,128}$' }),
       at: Maybe,
       authorized: Maybe,
-      relay_address: Maybe,
       no_connection_wait: Type.Optional(Type.Boolean()),
     });
     this.#on('GET', '/v1/relays', () => a.relays.map((r) => this.#relayJson(r)));
     this.#on('POST', '/v1/relays', async (_p, body) => {
       const b = checked(Relay, body);
       const at = b.at ?? `/project/${a.project?.name ?? 'default'}`;
-      if (!at.startsWith('/project/') && !/^[\w-]+$/.test(at))
-        throw new PosternError(
-          'unsupported',
-          'Relays on a node are not supported yet: a relay is at the project',
-          { hint: 'Leave --at out' },
-        );
       const record = {
         name: b.name,
         at,
@@ -352,16 +366,11 @@ export class NodeApi {
     };
     this.#on('POST', '/v1/secure-channels', async (_p, body) => {
       const b = checked(Open, body);
-      const [place] = placesOf(b.to, undefined);
-      if (place === undefined) throw new PosternError('invalid', 'No route');
-      const channel = await a.dial(place, AbortSignal.timeout(10_000));
-      if (b.authorized !== undefined && !b.authorized.includes(channel.peer.identifier)) {
-        channel.close(new PosternError('denied', 'not authorised'));
-        throw new PosternError(
-          'denied',
-          `The peer is ${channel.peer.identifier}, which --authorized does not name`,
-        );
-      }
+      const channel = await a.dial(
+        listenerPlaceOf(b.to),
+        AbortSignal.timeout(10_000),
+        b.authorized,
+      );
       const open = { id: randomBytes(16).toString('hex'), channel, to: b.to };
       this.#opened.set(open.id, open);
       channel.once('close', () => this.#opened.delete(open.id));
@@ -476,7 +485,7 @@ export class NodeApi {
         return opened.channel.message(third.value, body, timeoutMs);
       if (third === undefined) return a.answer(second.value, body);
     }
-    const [place] = placesOf(to, undefined);
+    const [place] = placesOf(this.#withoutWorker(to, segments), undefined);
     if (place === undefined) throw new PosternError('invalid', 'No route');
     const channel = await a.dial(place, AbortSignal.timeout(timeoutMs));
     try {
@@ -484,6 +493,23 @@ export class NodeApi {
     } finally {
       channel.close(new PosternError('unavailable', 'done'));
     }
+  }
+
+  /** A route that begins at a TCP connection of this node, as a route to the address that it leads to. */
+  #withoutWorker(route: string, segments: readonly Segment[]): string {
+    const [first, ...rest] = segments;
+    if (first?.kind !== 'worker') return route;
+    const address = this.#connections.get(first.value);
+    if (address === undefined)
+      throw new PosternError('not_found', `The connection ${first.value} was not found`);
+    if (rest.some((s) => s.kind === 'worker'))
+      throw new PosternError('unsupported', 'A route over two connections is not supported yet', {
+        hint: 'Send from the node between them: `postern message send --from NODE`',
+      });
+    return printRoute([
+      ...parseRoute(`/dnsaddr/${address.replace(/:(\d+)$/, '/tcp/$1')}`),
+      ...rest,
+    ]);
   }
 
   #metrics(): void {
@@ -545,7 +571,10 @@ export class NodeApi {
   async listen(path: string, logger: Logger): Promise<Server> {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     rmSync(path, { force: true });
-    const server = createServer((request, response) => void this.handle(request, response, logger));
+    const server = createServer(
+      SLOW,
+      (request, response) => void this.handle(request, response, logger),
+    );
     const umask = process.umask(0o177);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -561,7 +590,7 @@ export class NodeApi {
 
   /** The optional HTTP server on loopback: is it alive, and what runs on it. Read only. */
   async listenHttp(port: number): Promise<Server> {
-    const server = createServer((request, response) => {
+    const server = createServer(SLOW, (request, response) => {
       const path = request.url;
       const isRead = request.method === 'GET';
       if (path === '/' && (isRead || request.method === 'HEAD')) response.writeHead(200).end();

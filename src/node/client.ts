@@ -2,6 +2,9 @@
 import { request as httpRequest } from 'node:http';
 import { fromErrorBody, PosternError } from '../kernel/index.ts';
 
+/** Longer than anything a command may ask a node to wait for by default (120 s). */
+const ANSWER_TIMEOUT_MS = 130_000;
+
 /** Sends one request to a node's API. Throws the node's own error, or `unavailable` when it does not run. */
 export function nodeRequest(
   socketPath: string,
@@ -42,12 +45,17 @@ export function nodeRequest(
         });
       },
     );
+    outgoing.setTimeout(ANSWER_TIMEOUT_MS, () =>
+      outgoing.destroy(new PosternError('unavailable', 'The node did not answer in time')),
+    );
     outgoing.on('error', (cause: NodeJS.ErrnoException) =>
       reject(
-        new PosternError('unavailable', `The node does not run (${cause.code})`, {
-          hint: 'Start it with: postern node start NAME',
-          cause,
-        }),
+        cause instanceof PosternError
+          ? cause
+          : new PosternError('unavailable', `The node does not run (${cause.code})`, {
+              hint: 'Start it with: postern node start NAME',
+              cause,
+            }),
       ),
     );
     outgoing.end(payload);

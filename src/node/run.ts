@@ -1,8 +1,10 @@
 /** A node as a process: logs as JSON lines, answers on its socket, drains on SIGTERM and SIGINT. */
 import { rmSync } from 'node:fs';
-import { pino } from 'pino';
+import type { Server } from 'node:http';
+import { join } from 'node:path';
+import { tuneMemory } from '../channel/index.ts';
 import type { Home } from '../home/index.ts';
-import type { Logger } from '../kernel/index.ts';
+import { createLogger, type Logger } from '../kernel/index.ts';
 import { NodeAgent } from './agent.ts';
 import { NodeApi } from './api.ts';
 
@@ -18,33 +20,38 @@ export interface NodeOptions {
 export async function startNode(
   o: NodeOptions,
 ): Promise<{ agent: NodeAgent; close(): Promise<void> }> {
+  const socketPath = o.home.nodeSocketPath(o.name);
   const agent = new NodeAgent({ home: o.home, name: o.name, logger: o.logger });
   const api = new NodeApi(agent, o.onStop);
-  await agent.start();
-  const http =
-    agent.record.httpServer === undefined
-      ? undefined
-      : await api.listenHttp(agent.record.httpServer.port);
-  const socketPath = o.home.nodeSocketPath(o.name);
-  const server = await api.listen(socketPath, o.logger);
-  return {
-    agent,
-    close: async () => {
-      http?.close();
-      await agent.close();
+  const servers: Server[] = [];
+  const close = async (): Promise<void> => {
+    await agent.close();
+    for (const server of servers) {
       server.close();
       server.closeAllConnections();
-      rmSync(socketPath, { force: true });
-    },
+    }
+    rmSync(socketPath, { force: true });
   };
+  try {
+    await agent.start();
+    if (agent.record.httpServer !== undefined)
+      servers.push(await api.listenHttp(agent.record.httpServer.port));
+    servers.push(await api.listen(socketPath, o.logger));
+  } catch (reason) {
+    await close();
+    throw reason;
+  }
+  return { agent, close };
 }
 
 /** Runs a node until it is told to stop; the process ends with it. */
 export async function runNode(home: Home, name: string): Promise<void> {
+  tuneMemory();
   const level = process.env['POSTERN_LOG_LEVEL'] ?? process.env['OCKAM_LOG_LEVEL'] ?? 'info';
-  const logger = pino({
+  const logger = await createLogger({
     level: ['debug', 'info', 'warn', 'error'].includes(level) ? level : 'info',
     base: { node: name },
+    path: join(home.nodeDirectory(name), 'stdout.log'),
   });
   await new Promise<void>((resolve, reject) => {
     let running: Awaited<ReturnType<typeof startNode>> | undefined;

@@ -2,14 +2,22 @@
 import { PosternError } from '../kernel/index.ts';
 import { parseRoute, type Segment } from '../trust/light.ts';
 
+interface Door {
+  readonly service: string;
+  /** The secure channel listener at the far node; its default without it. */
+  readonly listener?: string;
+  /** A relay at that node, to be dialled through it. */
+  readonly through?: string;
+}
 export type Place =
-  | { readonly kind: 'relay'; readonly relay: string; readonly service: string }
-  | { readonly kind: 'address'; readonly address: string; readonly service: string }
-  | { readonly kind: 'node'; readonly node: string; readonly service: string };
+  | ({ readonly kind: 'relay'; readonly relay: string } & Door)
+  | ({ readonly kind: 'address'; readonly address: string } & Door)
+  | ({ readonly kind: 'node'; readonly node: string } & Door);
 
 const SERVICE_DEFAULT = 'outlet';
 const RELAY_DEFAULT = 'default';
 const FORWARD = 'forward_to_';
+const LISTENER = 'api';
 
 function fromSegments(segments: readonly Segment[], route: string): Place {
   const bad = (): PosternError =>
@@ -17,13 +25,19 @@ function fromSegments(segments: readonly Segment[], route: string): Place {
   const services = segments.filter((s) => s.kind === 'service').map((s) => s.value);
   const service = services.filter((s) => !s.startsWith(FORWARD)).at(-1) ?? SERVICE_DEFAULT;
   const relay = services.find((s) => s.startsWith(FORWARD))?.slice(FORWARD.length);
+  const secure = segments.find((s) => s.kind === 'secure')?.value;
+  const door: Door = {
+    service,
+    ...(secure === undefined || secure === LISTENER ? {} : { listener: secure }),
+  };
+  const far: Door = { ...door, ...(relay === undefined ? {} : { through: relay }) };
   const [first, second] = segments;
   if (first === undefined) throw bad();
   if (first.kind === 'project' || (first.kind === 'service' && relay !== undefined))
-    return { kind: 'relay', relay: relay ?? RELAY_DEFAULT, service };
-  if (first.kind === 'node') return { kind: 'node', node: first.value, service };
+    return { kind: 'relay', relay: relay ?? RELAY_DEFAULT, ...door };
+  if (first.kind === 'node') return { kind: 'node', node: first.value, ...far };
   if ((first.kind === 'dnsaddr' || first.kind === 'ip4') && second?.kind === 'tcp')
-    return { kind: 'address', address: `${first.value}:${second.value}`, service };
+    return { kind: 'address', address: `${first.value}:${second.value}`, ...far };
   throw bad();
 }
 
@@ -62,5 +76,25 @@ export function printPlace(place: Place, project: string): string {
       : place.kind === 'node'
         ? `/node/${place.node}`
         : `/dnsaddr/${place.address.replace(/:(\d+)$/, '/tcp/$1')}`;
-  return `${head}/secure/api/service/${place.service}`;
+  const through =
+    place.kind === 'relay' || place.through === undefined
+      ? ''
+      : `/service/${FORWARD}${place.through}`;
+  return `${head}${through}/secure/${place.listener ?? LISTENER}/service/${place.service}`;
+}
+
+/** The place of a route whose last service is a secure channel listener, as `secure-channel create` takes it. */
+export function listenerPlaceOf(route: string): Place {
+  const segments = parseRoute(route);
+  const last = segments.at(-1);
+  if (last?.kind !== 'service' || last.value.startsWith(FORWARD))
+    return fromSegments(segments, route);
+  const place = fromSegments(segments.slice(0, -1), route);
+  return last.value === LISTENER ? place : { ...place, listener: last.value };
+}
+
+/** The node that a relay's `--at` names, or undefined for the project's relay. Throws `invalid`. */
+export function hostPlaceOf(at: string): Place | undefined {
+  if (at.startsWith('/project/')) return undefined;
+  return fromSegments(parseRoute(at.startsWith('/') ? at : `/node/${at}`), at);
 }

@@ -1,7 +1,7 @@
 /**
  * The inlet side of a portal: listens for the app and opens one stream for each of its connections.
  * The listener binds at once and stays bound while the other side is away: connections that arrive meanwhile are
- * accepted and closed. It knows nothing of routes; `connect` hands it a channel and the service's name.
+ * accepted and reset. It knows nothing of routes; `connect` hands it a channel and the service's name.
  */
 import type { ClientHttp2Stream } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -90,7 +90,8 @@ export class Inlet {
       .then((found) => this.#open(socket, found))
       .catch((reason: unknown) => {
         this.#options.onFailure(toPosternError(reason));
-        socket.destroy();
+        // A clean end would look like an empty answer.
+        socket.resetAndDestroy();
       })
       .finally(() => {
         this.#waiting--;

@@ -6,7 +6,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
-import { bridge, type Channel, refuseStream } from '../channel/index.ts';
+import { bridge, type Channel, refuseStream, resetSocket } from '../channel/index.ts';
 import { PosternError, toPosternError } from '../kernel/index.ts';
 import type { Peer } from '../trust/index.ts';
 
@@ -99,13 +99,16 @@ export class OutletRegistry {
     };
     socket.once('error', failed);
     stream.once('close', () => {
-      if (socket.connecting) socket.destroy();
+      if (!socket.connecting) return;
+      if (target.tls) socket.destroy();
+      else socket.resetAndDestroy();
     });
     socket.once(target.tls ? 'secureConnect' : 'connect', () => {
       clearTimeout(timer);
       socket.off('error', failed);
-      if (stream.destroyed) {
-        socket.destroy();
+      if (stream.destroyed || stream.closed) {
+        // A clean end would tell the target of an app that sent nothing; there was one, and it was cut off.
+        resetSocket(socket);
         return;
       }
       stream.respond({ ':status': 200 });

@@ -2,82 +2,16 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  acceptChannel,
-  type Channel,
-  type ChannelTrust,
-  connectChannel,
-  splice,
-} from '../channel/index.ts';
+import { acceptChannel, type Channel, connectChannel, splice } from '../channel/index.ts';
 import { PosternError } from '../kernel/index.ts';
-import {
-  type Authority,
-  attestLeaf,
-  createAuthorityCa,
-  createIdentity,
-  exportPrivateKey,
-  generateLeafKey,
-  type IdentityKeys,
-  issueCredential,
-  type Peer,
-} from '../trust/index.ts';
+import { createAuthorityCa, type Peer } from '../trust/index.ts';
 import { Inlet, OutletRegistry } from './index.ts';
+import { type Member, member } from './member.fixture.ts';
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {
   for (const f of cleanups.splice(0).reverse()) f();
 });
-
-interface Member {
-  readonly trust: ChannelTrust;
-  readonly revoked: Set<string>;
-  readonly identity: IdentityKeys;
-  renew(attributes: Record<string, string>, validityMs: number): Promise<void>;
-}
-
-async function member(
-  authority: Authority,
-  attributes: Record<string, string>,
-  validityMs = 3_600_000,
-  projectId = 'p1',
-  trusts = authority,
-): Promise<Member> {
-  const identity = createIdentity();
-  const revoked = new Set<string>();
-  const make = async (
-    a: Record<string, string>,
-    ms: number,
-  ): Promise<ReturnType<ChannelTrust['local']>> => {
-    const leaf = generateLeafKey();
-    const c = await issueCredential({
-      authority,
-      projectId,
-      identifier: identity.identity.identifier,
-      attributes: a,
-      generation: 1,
-      spki: leaf.publicKeySpki,
-      evidence: attestLeaf(identity, leaf.publicKeySpki),
-      nowMs: Date.now(),
-      validityMs: ms,
-    });
-    return {
-      identity,
-      leafPrivateKeyPem: exportPrivateKey(leaf.privateKey),
-      certificatePem: c.certificatePem,
-      authorityCertificatePem: trusts.certificatePem,
-      projectId,
-    };
-  };
-  let local = await make(attributes, validityMs);
-  return {
-    identity,
-    revoked,
-    trust: { local: () => local, isRevoked: (id) => revoked.has(id), nowMs: () => Date.now() },
-    renew: async (a, ms) => {
-      local = await make(a, ms);
-    },
-  };
-}
 
 async function socketPair(throughRelay: boolean): Promise<[net.Socket, net.Socket]> {
   const waiting: net.Socket[] = [];

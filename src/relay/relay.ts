@@ -36,11 +36,15 @@ interface Meeting {
 const TOKEN_TTL_MS = 10_000;
 /** Meetings under way at once; a flood of them by members is refused, not queued. */
 const MEETINGS_MAX = 10_000;
+/** Meetings that one session may have asked for at once: one member can't take them all, nor call a holder without end. */
+const MEETINGS_OF_SESSION_MAX = 256;
 const SPLICED = Buffer.from([1]);
 
 export class RelayService {
   readonly #holders = new Map<string, RelayHolder>();
   readonly #meetings = new Map<string, Meeting>();
+  /** How many of the meetings each session asked for. */
+  readonly #asked = new Map<string, number>();
   #spliced = 0;
 
   get holders(): readonly RelayHolder[] {
@@ -103,6 +107,11 @@ export class RelayService {
 
   #end(meeting: Meeting): void {
     clearTimeout(meeting.timer);
+    if (!this.#meetings.has(meeting.tokens[0])) return;
+    const [asker] = meeting.sessions;
+    const left = (this.#asked.get(asker) ?? 1) - 1;
+    if (left > 0) this.#asked.set(asker, left);
+    else this.#asked.delete(asker);
     for (const token of meeting.tokens) this.#meetings.delete(token);
     meeting.waiting?.socket.destroy();
   }
@@ -114,6 +123,10 @@ export class RelayService {
       throw new PosternError('not_found', `No node holds relay ${name.slice(0, 128)} now`);
     if (this.#meetings.size / 2 >= MEETINGS_MAX)
       throw new PosternError('exhausted', 'The relay is arranging too many meetings');
+    const asked = this.#asked.get(session.id) ?? 0;
+    if (asked >= MEETINGS_OF_SESSION_MAX)
+      throw new PosternError('exhausted', 'This node has asked for too many meetings at once');
+    this.#asked.set(session.id, asked + 1);
     const tokens = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')] as const;
     const meeting: Meeting = {
       tokens,

@@ -17,10 +17,13 @@ export function callerId(caller: Caller): string {
     : caller.peer.identifier;
 }
 
-/** The caller as the authority's rules know it; administrator only when `authorise` found the role or scope. */
+/** What `authorise` answers for administrators; a token for one action alone is not one. */
+const ADMIN_RULES: ReadonlySet<string> = new Set(['role admin', 'scope admin', 'scope *']);
+
+/** The caller as the authority's rules know it; administrator only when `authorise` found that role or scope. */
 export function actorOf(caller: Caller, rule: string): Actor {
   return {
     id: callerId(caller),
-    isAdmin: caller.kind === 'local' || rule === 'role admin' || rule.startsWith('scope '),
+    isAdmin: caller.kind === 'local' || ADMIN_RULES.has(rule),
   };
 }

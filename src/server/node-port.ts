@@ -72,32 +72,33 @@ export class NodePort {
   }
 
   #peek(socket: Socket): void {
+    // Kept here, never put back before it is whole: a chunk put back is readable again at once, and a dialler that
+    // stops half-way would keep this process turning in place for ever.
+    let seen: Buffer = Buffer.alloc(0);
     const onReadable = (): void => {
       const chunk: Buffer | null = socket.read();
       if (chunk === null) return;
-      if (chunk[0] === TLS_FIRST_BYTE) {
+      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
+      if (seen[0] === TLS_FIRST_BYTE) {
         socket.off('readable', onReadable);
-        socket.unshift(chunk);
+        socket.unshift(seen);
         // TLS ends its connections itself; a half-open one would linger.
         socket.allowHalfOpen = false;
         this.#limit(socket, AUTHENTICATE_MS);
         this.#handlers.onTls(socket);
         return;
       }
-      const head = chunk.subarray(0, PREAMBLE_HEAD.length);
+      const head = seen.subarray(0, PREAMBLE_HEAD.length);
       if (!head.equals(PREAMBLE_HEAD.subarray(0, head.length))) {
         socket.destroy();
         return;
       }
-      if (chunk.length < PREAMBLE_BYTES) {
-        socket.unshift(chunk);
-        return;
-      }
+      if (seen.length < PREAMBLE_BYTES) return;
       socket.off('readable', onReadable);
-      if (chunk.length > PREAMBLE_BYTES) socket.unshift(chunk.subarray(PREAMBLE_BYTES));
+      if (seen.length > PREAMBLE_BYTES) socket.unshift(seen.subarray(PREAMBLE_BYTES));
       this.promote(socket);
       this.#handlers.onToken(
-        chunk.subarray(PREAMBLE_HEAD.length, PREAMBLE_BYTES).toString('hex'),
+        seen.subarray(PREAMBLE_HEAD.length, PREAMBLE_BYTES).toString('hex'),
         socket,
       );
     };

@@ -2,6 +2,7 @@
  * The composition root: opens the store, puts the domains together and starts the listeners (admin Unix socket, public
  * listener for tokens, node port). It owns what it opens and closes all of it.
  */
+import { constants } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -14,11 +15,12 @@ import {
 import { connect, type Socket } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import type { TLSSocket } from 'node:tls';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { createAudit } from '../audit/index.ts';
 import { AuthorityManager } from '../authority/index.ts';
+import { tuneMemory } from '../channel/index.ts';
 import { createFabric } from '../fabric/index.ts';
 import {
   type Logger,
@@ -30,19 +32,16 @@ import {
 } from '../kernel/index.ts';
 import { RelayService } from '../relay/index.ts';
 import { openStore, type Store } from '../store/index.ts';
-import {
-  createServerCa,
-  exportPrivateKey,
-  fingerprint,
-  generateLeafKey,
-  issueServerCertificate,
-} from '../trust/index.ts';
+import { createServerCa, fingerprint } from '../trust/index.ts';
 import type { Caller } from './caller.ts';
+import { ServerCertificate } from './certificate.ts';
 import { adminSocketPath, type ServerConfig } from './config.ts';
 import { addFaults } from './http/fault.ts';
 import { addManagementRoutes, type ServerParts } from './http/management.ts';
 import { addNodeRoutes, machineOf, NodeSessions } from './http/nodes.ts';
+import { publishOpenApi } from './http/openapi.ts';
 import { NodePort } from './node-port.ts';
+import { CHECK_INTERVAL_MS, HEADERS_MS, listenPublic } from './public-port.ts';
 
 export interface RunningServer {
   readonly nodes: { readonly host: string; readonly port: number };
@@ -50,9 +49,15 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-const SERVER_CERTIFICATE_MS = 90 * 86_400_000;
+const NODE_TLS = {
+  minVersion: 'TLSv1.3',
+  ecdhCurve: 'X25519MLKEM768',
+  // A node shakes hands in full each time. Tickets without state are off; those with state find no cache.
+  secureOptions: constants.SSL_OP_NO_TICKET,
+} as const;
 const HEAD_INTERVAL_MS = 60_000;
 const BODY_BYTES_MAX = 256 * 1024;
+const REQUEST_MS = 30_000;
 /** How long requests under way may take when the server stops. */
 const DRAIN_MS = 3_000;
 
@@ -101,8 +106,9 @@ async function caOf(
   return ca;
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+/** The hosts of a list of `host:port`. */
+function hostsOf(addresses: readonly string[]): string[] {
+  return addresses.map((a) => a.slice(0, a.lastIndexOf(':')).replace(/^\[|\]$/g, ''));
 }
 
 /** The addresses of this machine when the node port listens on all of them. */
@@ -137,6 +143,7 @@ export async function runServer(
   config: ServerConfig,
   o: { version: string; logger?: Logger },
 ): Promise<RunningServer> {
+  tuneMemory();
   const logger = o.logger ?? silentLogger;
   mkdirSync(config.home, { recursive: true, mode: 0o700 });
   chmodSync(config.home, 0o700);
@@ -162,8 +169,11 @@ export async function runServer(
     });
     await fabric.keyring.signingKey('audit');
     const authority = new AuthorityManager({ store, fabric, audit, clock: systemClock });
+    const eventsSeen = await fabric.events.latest();
     await authority.refresh();
     const ca = await caOf(store, fabric);
+    // Public: what others verify this server's certificate with (curl --cacert).
+    writeFileSync(join(config.home, 'ca.pem'), ca.certificatePem, { mode: 0o644 });
     const relay = new RelayService();
     const sessions = new NodeSessions();
     let nodeAddress = config.nodes;
@@ -182,44 +192,28 @@ export async function runServer(
       startedAtMs: Date.now(),
     };
 
-    // Revocations, from this server or another on the same database, reach every session at once.
-    let isCatchingUp = false;
-    let again = false;
-    let revocationsSeen = (await authority.revocationsAfter(0)).at(-1)?.number ?? 0;
-    const catchUp = async (): Promise<void> => {
-      again = true;
-      if (isCatchingUp) return;
-      isCatchingUp = true;
-      try {
-        while (again) {
-          again = false;
-          for (const r of await authority.revocationsAfter(revocationsSeen)) {
-            revocationsSeen = r.number;
-            authority.noteRevocation(r);
-            for (const s of sessions.all) {
-              if (s.projectId !== r.projectId) continue;
-              s.push({
-                type: 'revocations',
-                list: [
-                  { number: r.number, identifier: r.identifier, min_generation: r.minGeneration },
-                ],
-              });
-              if (s.identifier !== r.identifier) continue;
-              if (r.minGeneration === null) s.end();
-              else s.push({ type: 'renew' });
-            }
-          }
-        }
-      } catch (reason) {
-        logger.warn(
-          { err: reason },
-          'revocations could not be read; trying again at the next commit',
-        );
-      } finally {
-        isCatchingUp = false;
+    // What changed at this server or another on the same database: revocations reach every session at once.
+    const reader = fabric.events.subscribe(eventsSeen, async (event) => {
+      if (event.kind === 'project.create' || event.kind === 'project.delete') {
+        await authority.refresh();
+        return;
       }
-    };
-    closers.push(store.onCommit(() => void catchUp()));
+      const { projectId, subject: identifier } = event;
+      if (event.kind !== 'member.revoked' || projectId === undefined || identifier === undefined)
+        return;
+      const { number, min_generation } = event.data;
+      const minGeneration = typeof min_generation === 'number' ? min_generation : null;
+      const list = [{ number: Number(number), identifier, min_generation: minGeneration }];
+      authority.noteRevocation({ number: Number(number), projectId, identifier, minGeneration });
+      for (const s of sessions.all) {
+        if (s.projectId !== projectId) continue;
+        s.push({ type: 'revocations', list });
+        if (s.identifier !== identifier) continue;
+        if (minGeneration === null) s.end();
+        else s.push({ type: 'renew' });
+      }
+    });
+    closers.push(() => reader.close());
 
     const registry = new Registry();
     const requests = new Counter({
@@ -261,12 +255,15 @@ export async function runServer(
     };
     const options = {
       bodyLimit: BODY_BYTES_MAX,
+      http: { connectionsCheckingInterval: CHECK_INTERVAL_MS, headersTimeout: HEADERS_MS },
+      requestTimeout: REQUEST_MS,
       ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     } as const;
 
     // The admin socket: the operating system's permissions are its lock.
     const admin = Fastify(options);
     finish(admin, 'admin');
+    await publishOpenApi(admin, o.version);
     addManagementRoutes(admin, parts, async () => ({ kind: 'local' }));
     admin.get('/metrics', async (_request, reply) =>
       reply.type(registry.contentType).send(await registry.metrics()),
@@ -283,6 +280,7 @@ export async function runServer(
     // The public listener: bearer tokens alone.
     const open = Fastify(options);
     finish(open, 'public');
+    await publishOpenApi(open, o.version);
     addManagementRoutes(open, parts, async (request) => {
       const [, token] = /^Bearer ([0-9a-f]{64})$/.exec(request.headers.authorization ?? '') ?? [];
       const grant =
@@ -293,49 +291,38 @@ export async function runServer(
         });
       return { kind: 'token', grant };
     });
-    if (!isLoopback(config.public.host))
-      throw new PosternError(
-        'unsupported',
-        `The public listener serves loopback only for now, not ${config.public.host}`,
-        { hint: 'Set listen.public to 127.0.0.1:4433' },
-      );
     open.get('/health', async () => ({ status: 'ok' }));
     open.get('/metrics', async (_request, reply) =>
       reply.type(registry.contentType).send(await registry.metrics()),
     );
-    await open.listen(config.public);
-    closers.push(() => open.close());
-    const openAddress = open.server.address();
-    const publicPort =
-      typeof openAddress === 'object' && openAddress !== null
-        ? openAddress.port
-        : config.public.port;
+    const certificate = await ServerCertificate.create(
+      ca,
+      [hostname(), 'localhost', ...hostsOf(parts.advertised()), '127.0.0.1'],
+      logger,
+    );
+    closers.push(() => certificate.close());
+    const publicPort = await listenPublic(open, certificate, config.public);
+    closers.push(() => publicPort.close());
 
     // The node port.
-    const leaf = generateLeafKey();
-    const certificate = await issueServerCertificate({
-      ca,
-      names: [hostname(), 'localhost', '127.0.0.1'],
-      leaf,
-      nowMs: Date.now(),
-      validityMs: SERVER_CERTIFICATE_MS,
-    });
     // Typed as any other instance: the routes use nothing that HTTP/1.1 and HTTP/2 do not share, connectionOf apart.
     const nodes = Fastify({
       ...options,
       http2: true,
       https: {
-        key: exportPrivateKey(leaf.privateKey),
-        cert: `${certificate}\n${ca.certificatePem}`,
+        ...NODE_TLS,
+        ...certificate.pair,
         ALPNProtocols: ['h2'],
-        minVersion: 'TLSv1.3',
-        ecdhCurve: 'X25519MLKEM768',
         requestCert: true,
         // Verified for each request by machineOf, against the project that the certificate names.
         rejectUnauthorized: false,
         handshakeTimeout: 5_000,
+        // Nodes seldom take a request back; a flood of such would hold up everybody.
+        streamResetBurst: 100,
+        streamResetRate: 10,
       },
     }) as unknown as FastifyInstance;
+    certificate.follow(nodes.server as unknown as TlsServer, NODE_TLS);
     const port = new NodePort({
       onTls: (socket) => nodes.server.emit('connection', socket),
       onToken: (token, socket) => relay.present(token, socket),
@@ -402,7 +389,7 @@ export async function runServer(
     const state: ServerState = {
       pid: process.pid,
       nodes: `${nodeAddress.host}:${nodeAddress.port}`,
-      public: `${config.public.host}:${publicPort}`,
+      public: `${config.public.host}:${publicPort.port}`,
       started_at: new Date().toISOString(),
       version: o.version,
     };
@@ -412,7 +399,7 @@ export async function runServer(
     logger.info(state, 'the server is ready');
     return {
       nodes: nodeAddress,
-      public: { host: config.public.host, port: publicPort },
+      public: { host: config.public.host, port: publicPort.port },
       close: async () => {
         await audit.signHead().catch(() => undefined);
         const slow = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS).unref());

@@ -7,27 +7,23 @@ import { dirname, extname } from 'node:path';
 import type { StatementSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { PosternError } from '../kernel/index.ts';
+import { PosternError, toPosternError } from '../kernel/index.ts';
 import { type Execute, kyselyOver, type StatementResult, type WriteLane } from './lane.ts';
 import { migrate } from './migrations.ts';
 import { openSqliteFile, runStatement } from './sqlite-file.ts';
 import type { Store } from './store.ts';
 import { WriteQueue } from './write-queue.ts';
 
-/** SQLite's primary result codes for a lost race on a unique key, a full disk, a lock and an unreadable file. */
+/** SQLite's primary result code for a lost race on a unique key. */
 const SQLITE_CONSTRAINT = 19;
-const UNREACHABLE = new Set([5, 6, 10, 13, 14]);
 
+/** What the writer thread met, as an error of this program where it has a name for it. */
 function sqliteError(message: string, errcode: unknown): Error {
-  const primary = typeof errcode === 'number' ? errcode & 0xff : 0;
-  const cause = new Error(message);
-  if (primary === SQLITE_CONSTRAINT) {
+  const cause = Object.assign(new Error(message), { code: 'ERR_SQLITE_ERROR', errcode });
+  if (typeof errcode === 'number' && (errcode & 0xff) === SQLITE_CONSTRAINT)
     return new PosternError('conflict', 'That exists already', { cause });
-  }
-  if (UNREACHABLE.has(primary)) {
-    return new PosternError('unavailable', 'The database cannot be written', { cause });
-  }
-  return cause;
+  const error = toPosternError(cause);
+  return error.code === 'internal' ? cause : error;
 }
 
 interface Answer {

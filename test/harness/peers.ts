@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -75,6 +76,9 @@ export interface Postgres {
   readonly port: number;
   readonly bin: string;
   readonly process: ChildProcess;
+  /** Shuts it down and keeps its data. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -129,7 +133,9 @@ export async function startPostgres(
     'max_connections=100',
   ]);
   const whole = [...prefix, command, ...args];
-  const child = spawn(whole[0] ?? '', whole.slice(1), { env, stdio: 'ignore', cwd: '/' });
+  const launch = (): ChildProcess =>
+    spawn(whole[0] ?? '', whole.slice(1), { env, stdio: 'ignore', cwd: '/' });
+  let child = launch();
   const psql = [
     ...prefix,
     `${bin}/psql`,
@@ -142,23 +148,34 @@ export async function startPostgres(
     '-c',
     'select 1',
   ];
-  await until(async () => {
-    const asked = await execute(psql[0] ?? '', psql.slice(1), env);
-    if (asked.code !== 0) throw new Error(asked.stderr);
-  }, 'PostgreSQL');
+  const answers = (): Promise<void> =>
+    until(async () => {
+      const asked = await execute(psql[0] ?? '', psql.slice(1), env);
+      if (asked.code !== 0) throw new Error(asked.stderr);
+    }, 'PostgreSQL');
+  const end = (): Promise<void> =>
+    new Promise((done) => {
+      if (child.exitCode !== null || child.signalCode !== null) return done();
+      child.once('exit', () => done());
+      // Fast shutdown of the server itself: runuser does not hand that signal on.
+      const [pid] = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n');
+      process.kill(Number(pid), 'SIGINT');
+    });
+  await answers();
   return {
     port,
     bin,
-    process: child,
-    stop: () =>
-      new Promise((done) => {
-        child.once('exit', () => {
-          rmSync(folder, { recursive: true, force: true });
-          done();
-        });
-        // Fast shutdown; runuser hands the signal on.
-        child.kill('SIGINT');
-        setTimeout(() => child.kill('SIGKILL'), 5_000).unref();
-      }),
+    get process() {
+      return child;
+    },
+    pause: end,
+    resume: () => {
+      child = launch();
+      return answers();
+    },
+    stop: async () => {
+      await end();
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
 }

@@ -1,5 +1,6 @@
 /** Starts the real program in homes of its own, on ports that the system picks, and leaves nothing behind. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -47,17 +48,19 @@ export function execute(
   });
 }
 
-/** A port that is free now. */
+/** Below the range that Linux gives outgoing connections, so that none of those takes a port before its server does. */
+const PORTS = { first: 10_240, last: 32_767 } as const;
+
+/** A port that is free now, and stays so but for another test that picks the same of twenty thousand. */
 export function freePort(): Promise<number> {
   return new Promise((done, fail) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === 'object' && address !== null
-          ? done(address.port)
-          : fail(new Error('no port')),
-      );
-    });
+    const attempt = (left: number): void => {
+      const server = createServer();
+      const port = randomInt(PORTS.first, PORTS.last + 1);
+      server.once('error', (reason) => (left > 0 ? attempt(left - 1) : fail(reason)));
+      server.listen(port, '127.0.0.1', () => server.close(() => done(port)));
+    };
+    attempt(100);
   });
 }
 
@@ -84,7 +87,21 @@ export class World {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'postern-test-'));
   readonly serverHome: string = join(this.folder, 'server');
   #nodePort = 0;
+  readonly #extra: NodeJS.ProcessEnv;
+  readonly #place: (home: string) => readonly string[];
   readonly #children: ChildProcess[] = [];
+
+  /**
+   * `extra` is in the environment of every command, and so of every daemon; `place` is put in front of a home's commands,
+   * such as `ip netns exec NAME`.
+   */
+  constructor(
+    extra: NodeJS.ProcessEnv = {},
+    place: (home: string) => readonly string[] = () => [],
+  ) {
+    this.#extra = extra;
+    this.#place = place;
+  }
 
   env(home: string, extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
     const { OCKAM_HOME: _o, POSTERN_DATABASE: _d, ...rest } = process.env;
@@ -95,6 +112,7 @@ export class World {
       POSTERN_LISTEN_NODES: `127.0.0.1:${this.#nodePort}`,
       POSTERN_LISTEN_PUBLIC: '127.0.0.1:0',
       NO_COLOR: '1',
+      ...this.#extra,
       ...extra,
     };
   }
@@ -104,7 +122,8 @@ export class World {
 
   /** Runs `postern …` in a home. */
   postern(home: string, ...args: string[]): Promise<Outcome> {
-    return execute(PROGRAM, args, this.env(home));
+    const [command = PROGRAM, ...rest] = [...this.#place(home), PROGRAM, ...args];
+    return execute(command, rest, this.env(home));
   }
   /** Runs `postern …` and insists on success; answers stdout. */
   async ok(home: string, ...args: string[]): Promise<string> {
@@ -114,9 +133,9 @@ export class World {
     return outcome.stdout;
   }
 
-  async startServer(): Promise<void> {
+  async startServer(...options: string[]): Promise<void> {
     if (this.#nodePort === 0) this.#nodePort = await freePort();
-    await this.ok('admin', 'server', 'start');
+    await this.ok('admin', 'server', 'start', ...options);
   }
   serverPid(): number {
     const state: { pid: number } = JSON.parse(

@@ -6,25 +6,13 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until, World } from '../harness/postern.ts';
+import { exchange } from '../harness/talk.ts';
 
 const world = new World();
 let target: net.Server;
 let targetPort = 0;
 let inletPort = 0;
 
-/** Sends bytes and half-closes; answers what came back. Rejects when the connection is reset or refused. */
-function exchange(port: number, bytes: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    const s = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    s.setTimeout(20_000, () => s.destroy(new Error('timeout')));
-    s.on('error', reject);
-    s.on('data', (c) => chunks.push(c));
-    s.on('end', () => resolve(Buffer.concat(chunks)));
-    s.on('close', () => reject(new Error('closed')));
-    s.end(bytes);
-  });
-}
 const works = async (port: number = inletPort): Promise<void> => {
   const answer = await exchange(port, Buffer.from('ping'));
   if (answer.toString() !== 'ping') throw new Error(`got ${answer.length} bytes`);

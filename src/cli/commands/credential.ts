@@ -6,6 +6,7 @@ import { PosternError, parseDurationMs } from '../../kernel/index.ts';
 import { isIdentifier } from '../../trust/light.ts';
 import { nodeNamed, openHomeOnce } from '../access.ts';
 import { define, type Flags, family } from '../command.ts';
+import { asUsage, ExitError, usageError } from '../exit.ts';
 import { field, text } from '../json.ts';
 import { parseAttributes } from '../membership.ts';
 import { shorten, table } from '../output.ts';
@@ -34,16 +35,13 @@ export function register(program: Command): void {
     run: ({ flags }) => {
       const subject = flags.required('for');
       if (!isIdentifier(subject))
-        throw new PosternError(
-          'invalid',
-          `"${subject}" is not an identifier (I and 64 hex digits)`,
-        );
+        throw usageError(`"${subject}" is not an identifier (I and 64 hex digits)`);
       const home = openHomeOnce();
       const createdAtS = Math.floor(Date.now() / 1000);
       const ttlMs = flags.durationMs('ttl') ?? parseDurationMs(TTL);
       const token = signStatement(home.identityKeys(home.identity(flags.text('as'))), {
         subject,
-        attributes: parseAttributes(flags.list('attribute'), undefined, false),
+        attributes: asUsage(() => parseAttributes(flags.list('attribute'), undefined, false)),
         createdAtS,
         expiresAtS: createdAtS + Math.ceil(ttlMs / 1000),
       });
@@ -144,8 +142,7 @@ function isStillValid(data: unknown): boolean {
 function read(flags: Flags): string {
   const path = flags.text('credentialPath');
   const given = path === undefined ? flags.text('credential') : readFileSync(path, 'utf8');
-  if (given === undefined)
-    throw new PosternError('invalid', 'Give --credential or --credential-path');
+  if (given === undefined) throw usageError('Give --credential or --credential-path');
   return given.trim();
 }
 
@@ -153,7 +150,7 @@ function check(flags: Flags): Statement | undefined {
   try {
     return verifyStatement(read(flags), flags.required('issuer'), Date.now());
   } catch (error) {
-    if (error instanceof PosternError && error.message.startsWith('Give --')) throw error;
+    if (!(error instanceof PosternError) || error instanceof ExitError) throw error;
     return undefined;
   }
 }

@@ -15,6 +15,7 @@ import {
 } from '../membership.ts';
 import { type Result, relativeTime, shorten, status } from '../output.ts';
 import { confirm, done, next, waiting, warn } from '../talk.ts';
+import { programVersion } from '../version.ts';
 
 /** Adds the commands. */
 export function register(program: Command): void {
@@ -92,7 +93,11 @@ function withServer(line: string, server: string | undefined): ReturnType<typeof
 }
 
 function enrolled(name: string, identifier: string, project: string): Result {
-  return { plain: '', json: { identity: { name, identifier }, project_name: project } };
+  return {
+    plain: '',
+    machine: '',
+    json: { identity: { name, identifier }, project_name: project },
+  };
 }
 
 async function showStatus(): Promise<Result> {
@@ -127,7 +132,7 @@ async function showStatus(): Promise<Result> {
   return {
     plain: lines.join('\n'),
     json: {
-      ockam_version: null,
+      ockam_version: programVersion(),
       orchestrator_version: server?.version ?? null,
       server: server === undefined ? null : { status: server.isUp ? 'up' : 'down' },
       spaces: [

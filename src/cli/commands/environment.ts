@@ -1,7 +1,7 @@
 /** `environment` and `completion`: what the shell can know of this program. */
 import type { Command } from 'commander';
-import { PosternError } from '../../kernel/index.ts';
 import { define } from '../command.ts';
+import { usageError } from '../exit.ts';
 import { commandWords } from '../map.ts';
 import { table } from '../output.ts';
 import { session } from '../session.ts';
@@ -34,7 +34,7 @@ export function register(program: Command): void {
       const shell = flags.required('shell');
       const script = SCRIPTS[shell];
       if (script === undefined)
-        throw new PosternError('invalid', `"${shell}" is not known; there are bash, zsh and fish`);
+        throw usageError(`"${shell}" is not known; there are bash, zsh and fish`);
       return { machine: script(session().program, commandWords.join(' ')) };
     },
   });

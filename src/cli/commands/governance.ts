@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { PosternError } from '../../kernel/index.ts';
 import { openHomeOnce } from '../access.ts';
 import { define, family } from '../command.ts';
+import { usageError } from '../exit.ts';
 import { field, text } from '../json.ts';
 import { asOperator, listOf, nameOf } from '../membership.ts';
 import { paint, type Result, relativeTime, status, table } from '../output.ts';
@@ -64,7 +65,7 @@ export function register(program: Command): void {
     run: async ({ flags }) => {
       const after = flags.text('after');
       if (after !== undefined && !/^\d{1,15}$/.test(after))
-        throw new PosternError('invalid', `--after "${after}" is not a number`);
+        throw usageError(`--after "${after}" is not a number`);
       const rows = listOf(
         await asOperator((c) =>
           c.request('GET', `/api/v1/audit${after === undefined ? '' : `?after=${after}`}`),

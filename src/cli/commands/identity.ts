@@ -5,14 +5,18 @@ import { newName, PosternError } from '../../kernel/index.ts';
 import { verifyChangeHistory } from '../../trust/light.ts';
 import { openHomeOnce } from '../access.ts';
 import { define, family } from '../command.ts';
-import { text } from '../json.ts';
+import { compact, text } from '../json.ts';
 import { shorten, table } from '../output.ts';
 import { confirm, done } from '../talk.ts';
+import { onlyOne } from './only-one.ts';
 import { notSupported } from './unsupported.ts';
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const identity = family(program, 'identity', 'Create and manage the identities of this home');
+  const identity = family(program, 'identity', 'Create and manage the identities of this home', [
+    'identity create db',
+    'identity list',
+  ]);
 
   define(identity, 'create [name]', 'Create an identity, or import an exported one', {
     options: [
@@ -88,8 +92,9 @@ export function register(program: Command): void {
     run: async ({ args, flags }) => {
       const home = openHomeOnce();
       const all = home.identities.list();
-      if (all.length === 0 && args[0] === undefined) return { plain: '[]', json: [] };
-      const names = flags.has('all') ? all.map((r) => r.name) : [args[0] ?? home.identity().name];
+      if (all.length === 0) return { plain: '[]', json: [] };
+      const known = all.map((r) => r.name);
+      const names = flags.has('all') ? known : [args[0] ?? onlyOne(known, 'identities')];
       for (const name of names) {
         if (!all.some((r) => r.name === name))
           throw new PosternError('not_found', `The identity ${name} was not found`);
@@ -105,7 +110,10 @@ export function register(program: Command): void {
         return undefined;
       for (const name of names) deleteIdentity(home, name);
       done(`Identity ${names.join(', ')} deleted`);
-      return { machine: names.join('\n'), json: names.map((name) => ({ name })) };
+      return {
+        machine: names.join('\n'),
+        json: flags.has('all') ? names.map((name) => ({ name })) : { name: names[0] ?? '' },
+      };
     },
   });
 
@@ -143,7 +151,7 @@ const VAULT_KEYS = 'vault-key';
 
 function deleteIdentity(home: Home, name: string): void {
   const { identifier, vaultName, privateKeyPem } = home.identities.get(name);
-  home.notes(VAULT_KEYS, '').put({ name: identifier, data: { vaultName, privateKeyPem } });
+  home.notes(VAULT_KEYS, '').put({ name: identifier, data: compact({ vaultName, privateKeyPem }) });
   home.identities.delete(name);
 }
 
@@ -151,12 +159,13 @@ function importIdentity(home: Home, name: string, history: Buffer): IdentityReco
   const { identifier } = verifyChangeHistory(history);
   const kept = home.notes(VAULT_KEYS, '').find(identifier);
   if (kept === undefined) return home.importIdentity(name, history.toString('hex'));
+  const pem = text(kept.data, 'privateKeyPem');
   const record = {
     name,
     identifier,
     vaultName: text(kept.data, 'vaultName'),
     changeHistoryHex: history.toString('hex'),
-    privateKeyPem: text(kept.data, 'privateKeyPem'),
+    ...(pem === '' ? {} : { privateKeyPem: pem }),
   };
   home.identities.create(record);
   return record;

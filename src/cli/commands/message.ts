@@ -1,8 +1,9 @@
 /** `message`, `worker` and `service`: talking to the services that every node runs. */
 import type { Command } from 'commander';
-import { newName, PosternError, parseDurationMs } from '../../kernel/index.ts';
+import { newName, parseDurationMs } from '../../kernel/index.ts';
 import { callNode, nodeNamed, openHomeOnce } from '../access.ts';
 import { define, family } from '../command.ts';
+import { usageError } from '../exit.ts';
 import { compact, list, text } from '../json.ts';
 import { table } from '../output.ts';
 import { refuseForeignTrust, refuseOtherIdentity } from '../refusals.ts';
@@ -30,8 +31,7 @@ export function register(program: Command): void {
       const from = flags.text('from');
       if (from !== undefined) refuseOtherIdentity(nodeNamed(from), flags);
       const isHex = flags.has('hex');
-      if (isHex && !/^([0-9a-fA-F]{2})*$/.test(given))
-        throw new PosternError('invalid', 'The message is not hex');
+      if (isHex && !/^([0-9a-fA-F]{2})*$/.test(given)) throw usageError('The message is not hex');
       const to = flags.required('to');
       const body = {
         to,

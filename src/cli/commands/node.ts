@@ -3,11 +3,13 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { newName, PosternError } from '../../kernel/index.ts';
+import { parseAddress } from '../../trust/light.ts';
 import { callNode, closeHome, nodeNamed, openHomeOnce } from '../access.ts';
 import {
   checkNodeName,
   createBackgroundNode,
   deleteNode,
+  endWithInput,
   isRunning,
   type NodeSettings,
   recordNode,
@@ -15,14 +17,20 @@ import {
   stopNode,
 } from '../background.ts';
 import { define, type Flags, family } from '../command.ts';
+import { asUsage, usageError } from '../exit.ts';
 import { compact, field, list, text } from '../json.ts';
 import { type Result, status, table } from '../output.ts';
 import { refuseForeignTrust } from '../refusals.ts';
-import { confirm, done, next } from '../talk.ts';
+import { confirm, done, next, warn } from '../talk.ts';
+import { onlyOne } from './only-one.ts';
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const node = family(program, 'node', 'Create and manage nodes');
+  const node = family(program, 'node', 'Create and manage nodes', [
+    'node create db',
+    'node list',
+    'node show db',
+  ]);
 
   define(node, 'create [name-or-config]', 'Create a node, alone or with all that runs on it', {
     options: [
@@ -73,8 +81,10 @@ export function register(program: Command): void {
   define(node, 'start [name]', 'Start a node that was stopped, with all that ran on it', {
     run: async ({ args }) => {
       const name = nodeNamed(args[0]);
-      if (await isRunning(name))
-        throw new PosternError('conflict', `The node ${name} is already running`);
+      if (await isRunning(name)) {
+        warn(`The node ${name} is already running`);
+        return showNode(name);
+      }
       await startBackgroundNode(name);
       done(`Node ${name} runs`);
       return showNode(name);
@@ -89,8 +99,9 @@ export function register(program: Command): void {
       options: [['-f, --force', 'end its process at once']],
       run: async ({ args, flags }) => {
         const name = nodeNamed(args[0]);
+        const wasRunning = await isRunning(name);
         await stopNode(name, flags.has('force'));
-        const said = `Node ${name} was stopped`;
+        const said = wasRunning ? `Node ${name} was stopped` : `Node ${name} was stopped already`;
         return { plain: said, machine: said, json: { name, status: 'stopped' } };
       },
     },
@@ -118,7 +129,7 @@ export function register(program: Command): void {
       const { nodes } = openHomeOnce();
       if (args[0] === undefined) {
         const name = nodeNamed();
-        return { plain: `The default node is '${name}'`, machine: name, json: { name } };
+        return { plain: `The default node is '${name}'` };
       }
       const name = nodeNamed(args[0]);
       nodes.setDefault(name);
@@ -142,7 +153,11 @@ async function create(given: string | undefined, flags: Flags): Promise<Result |
     return createConfiguredNode(
       { text: config, variables: flags.list('variable'), ticket },
       settings,
-      flags.has('foreground'),
+      {
+        isForeground: flags.has('foreground'),
+        exitsOnEof: flags.has('exitOnEof'),
+        skipsRunningCheck: flags.has('skipIsRunningCheck'),
+      },
     );
   }
   const name = settings.name ?? newName();
@@ -152,7 +167,7 @@ async function create(given: string | undefined, flags: Flags): Promise<Result |
     await runHere(name, flags.has('exitOnEof'));
     return undefined;
   }
-  await createBackgroundNode({ ...settings, name });
+  await createBackgroundNode({ ...settings, name }, flags.has('skipIsRunningCheck'));
   done(`Node ${name} runs`);
   next('postern tcp-outlet create --to 5432');
   return { machine: name, json: await callNode(name, 'GET', '/v1/node') };
@@ -161,15 +176,22 @@ async function create(given: string | undefined, flags: Flags): Promise<Result |
 function settingsOf(name: string | undefined, flags: Flags): NodeSettings {
   const port = flags.text('httpServerPort');
   if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) < 65536))
-    throw new PosternError('invalid', `"${port}" is not a port`);
+    throw usageError(`"${port}" is not a port`);
+  const listener = flags.text('tcpListenerAddress');
   return compact({
     name,
     identity: flags.text('identity'),
     project: flags.text('project'),
-    tcpListenerAddress: flags.text('tcpListenerAddress'),
+    tcpListenerAddress: listener === undefined ? undefined : asUsage(() => addressText(listener)),
     hasHttpServer: flags.has('httpServer') || flags.has('enableHttpServer') || undefined,
     httpServerPort: port === undefined ? undefined : Number(port),
   });
+}
+
+/** An address as the node keeps it: the host is never left out. */
+function addressText(given: string): string {
+  const { host, port } = parseAddress(given);
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 const CONFIG_BYTES_MAX = 1024 * 1024;
@@ -194,7 +216,10 @@ async function readConfig(where: string): Promise<string> {
     try {
       const answer = await fetch(url, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
       if (!answer.ok) throw new PosternError('unavailable', `${url} answered ${answer.status}`);
-      return (await answer.text()).slice(0, CONFIG_BYTES_MAX);
+      const text = await answer.text();
+      if (text.length > CONFIG_BYTES_MAX)
+        throw new PosternError('invalid', `The configuration at ${url} is longer than 1 MiB`);
+      return text;
     } catch (error) {
       reason = error;
     }
@@ -208,7 +233,7 @@ async function readConfig(where: string): Promise<string> {
 async function runHere(name: string, exitsOnEof: boolean): Promise<void> {
   const home = openHomeOnce();
   const { runNode } = await import('../../node/index.ts');
-  if (exitsOnEof) process.stdin.resume().once('end', () => process.kill(process.pid, 'SIGTERM'));
+  if (exitsOnEof) endWithInput();
   await runNode(home, name);
 }
 
@@ -288,8 +313,8 @@ function describePlain(answer: unknown): string {
 
 async function deleteNodes(given: string | undefined, flags: Flags): Promise<Result | undefined> {
   const rows = openHomeOnce().nodes.list();
+  if (rows.length === 0) return { plain: '[]', json: [] };
   if (flags.has('all')) {
-    if (rows.length === 0) return { plain: '[]', json: [] };
     if (!(await confirm(`Delete ${rows.length} nodes?`, flags.has('yes')))) return undefined;
     for (const { name } of rows) await deleteNode(name);
     done(`${rows.length} nodes deleted`);
@@ -298,7 +323,13 @@ async function deleteNodes(given: string | undefined, flags: Flags): Promise<Res
       json: rows.map(({ name }) => ({ name })),
     };
   }
-  const name = nodeNamed(given);
+  const name = nodeNamed(
+    given ??
+      onlyOne(
+        rows.map((r) => r.name),
+        'nodes',
+      ),
+  );
   if (!(await confirm(`Delete the node ${name} and all that runs on it?`, flags.has('yes'))))
     return undefined;
   await deleteNode(name);

@@ -1,9 +1,9 @@
 /** `policy`: who may use a node's outlets, inlets and relays. */
 import type { Command } from 'commander';
-import { PosternError } from '../../kernel/index.ts';
 import { callNode, nodeNamed, segment } from '../access.ts';
 import { nodeNamedOrNew } from '../background.ts';
 import { define, family } from '../command.ts';
+import { usageError } from '../exit.ts';
 import { compact, list, text } from '../json.ts';
 import { type Result, table } from '../output.ts';
 import { confirm, done, next, warn } from '../talk.ts';
@@ -21,7 +21,10 @@ const TYPES: ReadonlySet<string> = new Set([
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const policy = family(program, 'policy', 'Who may use what');
+  const policy = family(program, 'policy', "Who may use a node's outlets and inlets", [
+    "policy create --resource-type tcp-outlet --allow 'component.web'",
+    'policy list --at db',
+  ]);
 
   define(policy, 'create', 'Set the policy of a resource or of a resource type', {
     options: [
@@ -37,8 +40,7 @@ export function register(program: Command): void {
     ],
     run: async ({ flags }) => {
       const expression = checkPolicyText(flags.text('allow') ?? flags.text('expression'));
-      if (expression === undefined)
-        throw new PosternError('invalid', 'Say who may: --allow EXPRESSION');
+      if (expression === undefined) throw usageError('Say who may: --allow EXPRESSION');
       const target = resourceOf(flags.text('resource'), flags.text('resourceType'));
       const node = await nodeNamedOrNew(flags.text('at'));
       const answer = await callNode(node, 'POST', '/v1/policies', { ...target, expression });
@@ -88,7 +90,9 @@ export function register(program: Command): void {
     run: async ({ args, flags }) => {
       const node = nodeNamed(flags.text('at'));
       const name = args[0] ?? flags.text('resource') ?? flags.text('resourceType');
-      if (name === undefined) throw new PosternError('invalid', 'Name the resource or its type');
+      const rows = list(await callNode(node, 'GET', '/v1/policies'));
+      if (rows.length === 0) return { plain: '[]', json: [] };
+      if (name === undefined) throw usageError('Name the resource or its type');
       const question = `Delete the policy of ${name}? What it refused may become allowed`;
       if (!(await confirm(question, flags.has('yes')))) return undefined;
       await callNode(node, 'DELETE', `/v1/policies/${segment(name)}`);
@@ -103,18 +107,12 @@ function resourceOf(
   type: string | undefined,
 ): { resource?: string; resource_type?: string } {
   if (type !== undefined && !TYPES.has(type))
-    throw new PosternError(
-      'invalid',
-      `"${type}" is not a resource type; there are ${[...TYPES].join(', ')}`,
-    );
+    throw usageError(`"${type}" is not a resource type; there are ${[...TYPES].join(', ')}`);
   if (type !== undefined && resource !== undefined)
-    throw new PosternError('invalid', 'Give --resource or --resource-type, not both');
+    throw usageError('Give --resource or --resource-type, not both');
   if (type !== undefined) return { resource_type: type };
   if (resource === undefined)
-    throw new PosternError(
-      'invalid',
-      'Say what it protects: --resource NAME or --resource-type TYPE',
-    );
+    throw usageError('Say what it protects: --resource NAME or --resource-type TYPE');
   if (!TYPES.has(resource)) return { resource };
   warn(`--resource ${resource} names a type; write --resource-type ${resource}`);
   return { resource_type: resource };

@@ -3,8 +3,9 @@ import type { Command } from 'commander';
 import { PosternError } from '../../kernel/index.ts';
 import { isIdentifier } from '../../trust/light.ts';
 import { define, type Flags, family } from '../command.ts';
+import { asUsage, usageError } from '../exit.ts';
 import { field, text } from '../json.ts';
-import { asMember, listOf, parseAttributes } from '../membership.ts';
+import { asMember, listOf, parseAttributes, projectNamed } from '../membership.ts';
 import { shorten, table } from '../output.ts';
 import { confirm, done } from '../talk.ts';
 
@@ -16,7 +17,10 @@ const common: readonly Row[] = [
 
 /** Adds the families. */
 export function register(program: Command): void {
-  const member = family(program, 'project-member', 'Who is in a project');
+  const member = family(program, 'project-member', 'Who is in a project', [
+    'project-member list',
+    'project-member delete IDENTIFIER',
+  ]);
 
   define(member, 'add <identifier>', 'Add a member, or replace what it may', {
     options: [
@@ -30,12 +34,12 @@ export function register(program: Command): void {
       const relay = flags.text('relay');
       const answer = await members(flags, 'POST', '', {
         identifier,
-        attributes: parseAttributes(flags.list('attribute'), undefined, false),
+        attributes: asUsage(() => parseAttributes(flags.list('attribute'), undefined, false)),
         ...(relay === undefined ? {} : { relay }),
         enroller: flags.has('enroller'),
       });
       done(`Member ${shorten(identifier)} added`);
-      return { machine: identifier, json: answer };
+      return { json: { project: projectNamed(flags.text('projectName')).name, ...record(answer) } };
     },
   });
 
@@ -94,7 +98,7 @@ export function register(program: Command): void {
       done(
         `${ids.length === 1 ? `Member ${shorten(ids[0] ?? '')}` : `${ids.length} members`} deleted; access has ended`,
       );
-      return { machine: ids.join('\n'), json: ids.map((identifier) => ({ identifier })) };
+      return { json: { project: projectNamed(flags.text('projectName')).name, identifiers: ids } };
     },
   });
 
@@ -140,8 +144,15 @@ function members(flags: Flags, method: string, rest: string, body?: unknown): Pr
 
 function checkIdentifier(given: string | undefined): string {
   if (given !== undefined && isIdentifier(given)) return given;
-  throw new PosternError('invalid', `"${given ?? ''}" is not an identifier (I and 64 hex digits)`);
+  throw usageError(
+    given === undefined
+      ? 'Name the member by its identifier, or --all'
+      : `"${given}" is not an identifier (I and 64 hex digits)`,
+  );
 }
+
+const record = (answer: unknown): object =>
+  typeof answer === 'object' && answer !== null ? answer : {};
 
 const attributesText = (row: unknown): string => {
   const attributes = field(row, 'attributes');

@@ -5,11 +5,13 @@ import { PosternError, parseDurationMs } from '../../kernel/index.ts';
 import { isIdentifier, parseTicket } from '../../trust/light.ts';
 import { openHomeOnce } from '../access.ts';
 import { define, type Flags, family } from '../command.ts';
+import { asUsage, usageError } from '../exit.ts';
 import { compact, field, text } from '../json.ts';
 import {
   asMember,
   asOperator,
   type keepGrant,
+  listOf,
   nameOf,
   parseAttributes,
   projectJson,
@@ -28,7 +30,11 @@ const TICKET_TTL = '60m';
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const project = family(program, 'project', 'Projects: tickets, joining, listing');
+  const project = family(program, 'project', 'Projects: tickets, joining, listing', [
+    'project ticket --attribute component=db --relay db > db.ticket',
+    'project enroll db.ticket',
+    'project show',
+  ]);
 
   define(project, 'ticket', 'Print a one-time ticket with which another machine joins', {
     options: [
@@ -108,7 +114,7 @@ export function register(program: Command): void {
         c.request('POST', '/api/v1/projects', { space, name }),
       );
       done(`Project ${name} created in space ${space}`);
-      return { machine: nameOf(answer) || name, json: answer };
+      return { plain: '', json: answer };
     },
   });
 
@@ -118,7 +124,16 @@ export function register(program: Command): void {
       const [space, name = ''] = args;
       const question = `Delete the project ${name}? Every member loses access and live portals are cut`;
       if (!(await confirm(question, flags.has('yes')))) return undefined;
-      await asOperator((c) => c.request('DELETE', `/api/v1/projects/${encodeURIComponent(name)}`));
+      const known = listOf(
+        await asOperator((c) => c.request('GET', '/api/v1/projects')),
+        'projects',
+      );
+      // Two spaces may have projects of one name.
+      const found = known.find((p) => nameOf(p) === name && text(p, 'space_name') === space);
+      if (found === undefined)
+        throw new PosternError('not_found', `The project ${name} was not found in space ${space}`);
+      const id = encodeURIComponent(text(found, 'id'));
+      await asOperator((c) => c.request('DELETE', `/api/v1/projects/${id}`));
       const { projects } = openHomeOnce();
       if (projects.find(name) !== undefined) projects.delete(name);
       done(`Project ${name} deleted from space ${space}`);
@@ -146,10 +161,11 @@ async function ticket(flags: Flags): Promise<Result> {
   refuseForeignTrust(flags);
   const count = flags.text('usageCount') ?? '1';
   if (!/^\d{1,6}$/.test(count) || Number(count) < 1)
-    throw new PosternError('invalid', `--usage-count "${count}" is not a number from 1 up`);
-  const attributes = parseAttributes(flags.list('attribute'), undefined, false);
+    throw usageError(`--usage-count "${count}" is not a number from 1 up`);
+  const attributes = asUsage(() => parseAttributes(flags.list('attribute'), undefined, false));
   if (flags.has('tls')) attributes['ockam-tls-certificate'] = 'true';
   const expiresIn = flags.text('expiresIn') ?? TICKET_TTL;
+  const expiresInMs = asUsage(() => parseDurationMs(expiresIn));
   const answer = await asMember(
     { project: flags.text('project'), identity: flags.text('identity') },
     (client, project) =>
@@ -157,7 +173,7 @@ async function ticket(flags: Flags): Promise<Result> {
         attributes,
         ...(flags.text('relay') === undefined ? {} : { relay: flags.text('relay') }),
         enroller: flags.has('enroller'),
-        expires_in_ms: parseDurationMs(expiresIn),
+        expires_in_ms: expiresInMs,
         usage_count: Number(count),
       }),
   );

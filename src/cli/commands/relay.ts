@@ -8,23 +8,31 @@ import { compact, list, text } from '../json.ts';
 import { status, table } from '../output.ts';
 import { confirm, done, next, waiting, warn } from '../talk.ts';
 import { retryOptions } from './shared-options.ts';
+import { notSupported } from './unsupported.ts';
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const relay = family(program, 'relay', 'Meeting points that inlets dial');
+  const relay = family(program, 'relay', 'Meeting points that inlets dial', [
+    'relay create db',
+    'relay list',
+  ]);
 
   define(relay, 'create [name]', 'Hold a relay, so that inlets of the project reach this node', {
     options: [
       ['--to <node>', 'the node that holds it'],
       ['--at <route>', 'where it is: a project or a node (the default project)'],
       ['--authorized <identifier>', 'insist on this identity at the other side'],
-      ['--relay-address <address>', 'its address, when it differs from its name'],
+      ['--relay-address <address>', '', 'hidden'],
       ['--project-relay <name>', '', 'hidden'],
       ['--no-connection-wait', 'do not wait until it is up'],
       ...retryOptions,
     ],
     examples: ['relay create', 'relay create db --to db'],
     run: async ({ args, flags }) => {
+      if (flags.text('relayAddress') !== undefined) throw notSupported('--relay-address');
+      // A relay of the project is the server, which the ticket pins; nothing here would check another identity.
+      if (flags.text('authorized') !== undefined && isAtProject(flags.text('at')))
+        throw notSupported('--authorized for a relay of the project');
       const node = await nodeNamedOrNew(flags.text('to'));
       const name = args[0] ?? flags.text('projectRelay') ?? 'default';
       const answer = await waiting(
@@ -37,13 +45,12 @@ export function register(program: Command): void {
             name,
             at: flags.text('at'),
             authorized: flags.text('authorized'),
-            relay_address: flags.text('relayAddress'),
             no_connection_wait: flags.isOff('connectionWait'),
           }),
         ),
       );
       if (text(answer, 'connection_status') === 'Up') {
-        done(`Relay ${name} is up, held by node ${node}`);
+        done(`Relay ${name} is up, held by node ${node} (/service/forward_to_${name})`);
         next(`postern tcp-inlet create --via ${name} --from 5433   (on the other machine)`);
       } else
         warn(
@@ -102,6 +109,7 @@ export function register(program: Command): void {
     run: async ({ args, flags }) => {
       const node = nodeNamed(flags.text('at') ?? flags.text('to'));
       const rows = list(await callNode(node, 'GET', '/v1/relays')).map((r) => text(r, 'name'));
+      if (rows.length === 0) return { plain: '[]', json: [] };
       const names = flags.has('all') ? rows : [relayName(args[0])];
       const missing = names.find((name) => !rows.includes(name));
       if (missing !== undefined)
@@ -114,6 +122,9 @@ export function register(program: Command): void {
     },
   });
 }
+
+const isAtProject = (at: string | undefined): boolean =>
+  at === undefined || at.startsWith('/project/');
 
 /** Accepts `db`, `forward_to_db` and `/service/forward_to_db`. */
 function relayName(given = 'default'): string {

@@ -3,11 +3,12 @@ import type { Command } from 'commander';
 import { PosternError } from '../../kernel/index.ts';
 import { callNode, nodeNamed, segment } from '../access.ts';
 import { define, family } from '../command.ts';
-import { ExitError, explainFailure } from '../failure.ts';
+import { ExitError } from '../exit.ts';
+import { explainFailure } from '../failure.ts';
 import { compact, list, text } from '../json.ts';
 import { table } from '../output.ts';
 import { refuseOtherIdentity } from '../refusals.ts';
-import { confirm, done, warn } from '../talk.ts';
+import { confirm, done } from '../talk.ts';
 import { notSupported } from './unsupported.ts';
 
 const EXIT_LISTENER = 73;
@@ -40,7 +41,10 @@ export function register(program: Command): void {
       );
       const address = channelAddress(text(answer, 'addr') || text(answer, 'address'));
       done(`Secure channel open at ${address}`);
-      return { machine: address, json: answer };
+      return {
+        machine: address,
+        json: [{ address, ...(typeof answer === 'object' ? answer : {}) }],
+      };
     },
   });
   define(channel, 'list', "List a node's secure channels", {
@@ -79,16 +83,14 @@ export function register(program: Command): void {
     run: async ({ args, flags }) => {
       const name = bare(args[0]);
       if (!(await confirm(`Close the secure channel ${name}?`, flags.has('yes')))) return undefined;
-      try {
-        await callNode(
-          nodeNamed(flags.text('at')),
-          'DELETE',
-          `/v1/secure-channels/${segment(name)}`,
+      const node = nodeNamed(flags.text('at'));
+      const answer = await callNode(node, 'DELETE', `/v1/secure-channels/${segment(name)}`);
+      const closed = bare(text(answer, 'addr') || text(answer, 'address'));
+      if (closed !== name)
+        throw new ExitError(
+          EXIT_MISMATCH,
+          new PosternError('internal', `Node ${node} closed "${closed}" instead of ${name}`),
         );
-      } catch (error) {
-        const failure = explainFailure(error);
-        throw failure.code === 'conflict' ? new ExitError(EXIT_MISMATCH, failure) : failure;
-      }
       done(`Secure channel ${name} closed`);
       return { machine: `/service/${name}`, json: { channel: name } };
     },
@@ -111,10 +113,6 @@ export function register(program: Command): void {
       const node = nodeNamed(flags.text('at'));
       refuseOtherIdentity(node, flags);
       const authorized = flags.list('authorized');
-      if (authorized.length > 0)
-        warn(
-          '--authorized lets these identities in without a credential; it keeps nobody else out',
-        );
       try {
         const answer = await callNode(
           node,
@@ -126,7 +124,10 @@ export function register(program: Command): void {
           }),
         );
         done(`Secure channel listener ${name} created`);
-        return { machine: `/service/${name}`, json: answer ?? { address: name } };
+        return {
+          machine: `/service/${name}`,
+          json: [{ ...(typeof answer === 'object' ? answer : {}), address: name }],
+        };
       } catch (error) {
         const failure = explainFailure(error);
         throw failure instanceof PosternError ? new ExitError(EXIT_LISTENER, failure) : failure;

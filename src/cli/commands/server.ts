@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { managementOverSocket } from '../../control/index.ts';
-import { PosternError } from '../../kernel/index.ts';
+import { createLogger, PosternError } from '../../kernel/index.ts';
 import { define, type Flags, family } from '../command.ts';
 import { field, list, text } from '../json.ts';
 import { adminSocket, serverHome } from '../membership.ts';
@@ -113,14 +113,21 @@ async function start(flags: Flags): Promise<Result> {
   }
   mkdirSync(serverHome(), { recursive: true, mode: 0o700 });
   const log = openSync(logPath(), 'a', 0o600);
-  const options = (['config', 'database'] as const).flatMap((name) => {
-    const value = flags.text(name);
-    return value === undefined ? [] : [`--${name}`, value];
-  });
+  const config = flags.text('config');
+  const database = flags.text('database');
   const child = spawn(
     process.execPath,
-    [process.argv[1] ?? '', 'server', 'start', '--foreground', ...options],
-    { detached: true, stdio: ['ignore', log, log] },
+    [
+      process.argv[1] ?? '',
+      ...['server', 'start', '--foreground'],
+      ...(config === undefined ? [] : ['--config', config]),
+    ],
+    {
+      detached: true,
+      stdio: ['ignore', log, log],
+      // Not an argument: the URL may hold a password, and arguments are there for everybody to see.
+      env: { ...process.env, ...(database === undefined ? {} : { POSTERN_DATABASE: database }) },
+    },
   );
   let hasEnded = false;
   child.once('exit', () => {
@@ -129,12 +136,18 @@ async function start(flags: Flags): Promise<Result> {
   child.once('error', () => {
     hasEnded = true;
   });
-  await waiting(
-    'waiting for the server to answer',
-    untilUp(() => hasEnded),
-  );
-  child.removeAllListeners();
-  child.unref();
+  try {
+    await waiting(
+      'waiting for the server to answer',
+      untilUp(() => hasEnded),
+    );
+  } catch (reason) {
+    child.kill('SIGKILL');
+    throw reason;
+  } finally {
+    child.removeAllListeners();
+    child.unref();
+  }
   const result = await startedResult();
   done(`Server runs; nodes reach it at ${result.machine ?? ''}`);
   next('postern enroll');
@@ -165,13 +178,12 @@ async function untilUp(hasEnded: () => boolean): Promise<void> {
 }
 
 async function runHere(flags: Flags): Promise<undefined> {
-  const [{ loadServerConfig, runServer }, { pino }, { programVersion }] = await Promise.all([
+  const [{ loadServerConfig, runServer }, { programVersion }] = await Promise.all([
     import('../../server/index.ts'),
-    import('pino'),
     import('../version.ts'),
   ]);
   const config = loadServerConfig(fileOf(flags));
-  const logger = pino({ level: config.logLevel });
+  const logger = await createLogger({ level: config.logLevel, path: logPath() });
   const running = await runServer(config, { version: programVersion(), logger });
   logger.info({ nodes: running.nodes, public: running.public }, 'the server runs');
   await new Promise<void>((resolve) => {

@@ -24,7 +24,7 @@ export function register(program: Command): void {
       const name = args[0] ?? newName();
       const answer = await ask('POST', PATH, { name });
       done(`Space ${name} created`);
-      return { machine: nameOf(answer) || name, json: answer };
+      return { plain: '', json: answer };
     },
   });
   define(space, 'list', 'List the spaces', {

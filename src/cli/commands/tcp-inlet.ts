@@ -5,6 +5,7 @@ import { parseAddress } from '../../trust/light.ts';
 import { callNode, nodeNamed, segment } from '../access.ts';
 import { nodeNamedOrNew } from '../background.ts';
 import { define, type Flags, family } from '../command.ts';
+import { asUsage, usageError } from '../exit.ts';
 import { compact, list, text } from '../json.ts';
 import { type Result, status, table } from '../output.ts';
 import { refuseOtherIdentity } from '../refusals.ts';
@@ -15,7 +16,10 @@ import { notSupported } from './unsupported.ts';
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const inlet = family(program, 'tcp-inlet', 'Reach a far service through a local port');
+  const inlet = family(program, 'tcp-inlet', 'Reach a far service through a local port', [
+    'tcp-inlet create --from 5433 --via db',
+    'tcp-inlet list',
+  ]);
 
   define(inlet, 'create', 'Listen on a local port for a far service', {
     options: [
@@ -29,8 +33,8 @@ export function register(program: Command): void {
       ['--identity <name>', 'the identity it uses'],
       ['--authorized <identifier>', 'insist on this identity at the other side'],
       ['--connection-wait <duration>', 'how long to wait for the outlet (5s)'],
-      ['--retry-wait <duration>', 'pause between attempts (20s)'],
-      ['--timeout <duration>', 'how long one attempt may take (10s)'],
+      ['--retry-wait <duration>', '', 'hidden'],
+      ['--timeout <duration>', 'never wait longer than this (10s)'],
       ['--no-connection-wait', 'do not wait for the outlet'],
       ['--tls', '', 'hidden'],
       ['--tls-certificate-provider <route>', '', 'hidden'],
@@ -133,11 +137,19 @@ async function create(flags: Flags): Promise<Result> {
   const from = flags.text('from');
   const via = flags.text('via');
   if (via?.includes('/'))
-    throw new PosternError('invalid', `--via takes the name of a relay, and "${via}" is a route`, {
-      hint: 'Give the whole route with --to and leave --via out',
-    });
-  const bind = from === undefined ? { host: '127.0.0.1', port: 0 } : parseAddress(from);
+    throw usageError(
+      `--via takes the name of a relay, and "${via}" is a route`,
+      'Give the whole route with --to and leave --via out',
+    );
+  const bind =
+    from === undefined ? { host: '127.0.0.1', port: 0 } : asUsage(() => parseAddress(from));
   const allow = checkPolicyText(flags.text('allow') ?? flags.text('expression'));
+  const waits = {
+    connection_wait_ms: flags.durationMs('connectionWait') ?? parseDurationMs('5s'),
+    timeout_ms: flags.durationMs('timeout') ?? parseDurationMs('10s'),
+  };
+  // Checked and not sent: a node tries again by itself, a fraction of a second to two seconds apart.
+  flags.durationMs('retryWait');
   const node = await nodeNamedOrNew(flags.text('at'));
   refuseOtherIdentity(node, flags);
   const alias = flags.text('alias') ?? newName();
@@ -154,9 +166,7 @@ async function create(flags: Flags): Promise<Result> {
         via,
         authorized: flags.text('authorized'),
         allow,
-        connection_wait_ms: flags.durationMs('connectionWait') ?? parseDurationMs('5s'),
-        retry_wait_ms: flags.durationMs('retryWait') ?? parseDurationMs('20s'),
-        timeout_ms: flags.durationMs('timeout') ?? parseDurationMs('10s'),
+        ...waits,
         no_connection_wait: flags.isOff('connectionWait'),
       }),
     ),

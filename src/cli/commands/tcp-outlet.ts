@@ -5,14 +5,19 @@ import { parseAddress } from '../../trust/light.ts';
 import { callNode, nodeNamed, segment } from '../access.ts';
 import { nodeNamedOrNew } from '../background.ts';
 import { define, family } from '../command.ts';
+import { asUsage } from '../exit.ts';
 import { compact, list, text } from '../json.ts';
 import { type Result, table } from '../output.ts';
 import { confirm, done, next, warn } from '../talk.ts';
+import { onlyOne } from './only-one.ts';
 import { checkPolicyText } from './policy-text.ts';
 
 /** Adds the family. */
 export function register(program: Command): void {
-  const outlet = family(program, 'tcp-outlet', 'Offer a local service');
+  const outlet = family(program, 'tcp-outlet', 'Offer a local service to inlets elsewhere', [
+    'tcp-outlet create --to 5432',
+    'tcp-outlet list --at db',
+  ]);
 
   define(outlet, 'create', 'Offer a TCP service that this machine can reach', {
     options: [
@@ -29,7 +34,8 @@ export function register(program: Command): void {
       'tcp-outlet create --to db.internal:5432 --allow component.web',
     ],
     run: async ({ flags }) => {
-      const { host, port } = parseAddress(flags.required('to'));
+      const given = flags.required('to');
+      const { host, port } = asUsage(() => parseAddress(given));
       const to = `${host.includes(':') ? `[${host}]` : host}:${port}`;
       const allow = checkPolicyText(flags.text('allow') ?? flags.text('expression'));
       if (flags.has('ebpf')) warn('--ebpf is ignored: portals here need no eBPF');
@@ -43,7 +49,7 @@ export function register(program: Command): void {
         '/v1/outlets',
         compact({ name, to, tls: flags.has('tls'), allow }),
       );
-      done(`Outlet ${name} at node ${node} → ${to}`);
+      done(`Outlet /service/${name} at node ${node} → ${to}`);
       next('postern relay create');
       return { machine: `/service/${name}`, json: answer };
     },
@@ -85,7 +91,7 @@ export function register(program: Command): void {
       const node = nodeNamed(flags.text('at'));
       const rows = list(await callNode(node, 'GET', '/v1/outlets')).map(outletName);
       if (rows.length === 0) return { plain: '[]', json: [] };
-      const names = flags.has('all') ? rows : [serviceName(args[0]) ?? rows[0] ?? 'outlet'];
+      const names = flags.has('all') ? rows : [serviceName(args[0]) ?? onlyOne(rows, 'outlets')];
       const missing = names.find((name) => !rows.includes(name));
       if (missing !== undefined)
         throw new PosternError('not_found', `The outlet ${missing} was not found at node ${node}`);
@@ -94,6 +100,7 @@ export function register(program: Command): void {
       for (const name of names) await callNode(node, 'DELETE', `/v1/outlets/${segment(name)}`);
       done(`Outlet ${names.join(', ')} deleted`);
       return {
+        machine: names.join('\n'),
         json: flags.has('all')
           ? names.map((alias) => ({ alias, node }))
           : { alias: names[0] ?? '', node },

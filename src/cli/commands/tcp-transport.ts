@@ -3,12 +3,13 @@ import type { Command } from 'commander';
 import { parseAddress } from '../../trust/light.ts';
 import { callNode, nodeNamed, segment } from '../access.ts';
 import { define, family } from '../command.ts';
+import { asUsage } from '../exit.ts';
 import { list, text } from '../json.ts';
 import { table } from '../output.ts';
 import { confirm, done } from '../talk.ts';
 
 const address = (given: string): string => {
-  const { host, port } = parseAddress(given);
+  const { host, port } = asUsage(() => parseAddress(given));
   return `${host}:${port}`;
 };
 

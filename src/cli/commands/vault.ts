@@ -1,7 +1,14 @@
 /** `vault`: where the private keys of identities are kept. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Home, VaultRecord } from '../../home/index.ts';
+import {
+  createVaultFile,
+  deleteVaultFile,
+  type Home,
+  moveVaultFile,
+  type VaultRecord,
+} from '../../home/index.ts';
 import { newName, PosternError } from '../../kernel/index.ts';
 import { openHomeOnce } from '../access.ts';
 import { define, family } from '../command.ts';
@@ -18,9 +25,22 @@ const toJson = (home: Home, v: VaultRecord): unknown => ({
   },
 });
 
+/** Makes a vault's file; when that fails there is no vault either. */
+function makeFile(home: Home, name: string, path: string): void {
+  try {
+    createVaultFile(path);
+  } catch (error) {
+    home.vaults.delete(name);
+    throw error;
+  }
+}
+
 /** Adds the family. */
 export function register(program: Command): void {
-  const vault = family(program, 'vault', 'Manage where private keys are kept');
+  const vault = family(program, 'vault', 'Manage where private keys are kept', [
+    'vault create --path keys.sqlite3',
+    'vault list',
+  ]);
 
   define(vault, 'create [name]', 'Create a vault', {
     options: [
@@ -36,8 +56,9 @@ export function register(program: Command): void {
         ...(path === undefined ? {} : { path: resolve(path) }),
       };
       home.vaults.create(record);
+      if (record.path !== undefined) makeFile(home, record.name, record.path);
       done(`Vault ${record.name} created`);
-      return { machine: record.name, json: toJson(home, record) };
+      return { machine: record.name, json: { name: record.name } };
     },
   });
 
@@ -77,11 +98,14 @@ export function register(program: Command): void {
       const name = args[0] ?? '';
       const path = flags.required('path');
       const home = openHomeOnce();
-      if (home.vaults.get(name).path === undefined)
+      const from = home.vaults.get(name).path;
+      if (from === undefined)
         throw new PosternError(
           'conflict',
           `The vault ${name} is in the home's database and can't be moved`,
         );
+      // A file that was moved by hand is taken where it is now.
+      if (existsSync(from) || !existsSync(resolve(path))) moveVaultFile(from, resolve(path));
       home.vaults.put({ name, path: resolve(path) });
       done(`Vault ${name} moved to ${path}`);
       return { machine: name, json: { name, path } };
@@ -101,6 +125,7 @@ export function register(program: Command): void {
         );
       if (!(await confirm(`Delete the vault ${record.name}?`, flags.has('yes')))) return undefined;
       home.vaults.delete(record.name);
+      if (record.path !== undefined) deleteVaultFile(record.path);
       done(`Vault ${record.name} deleted`);
       return { machine: record.name, json: { name: record.name } };
     },

@@ -16,7 +16,7 @@ import type {
   Role,
 } from '../../authority/index.ts';
 import type { CredentialGrant } from '../../control/index.ts';
-import type { Decision, Fabric } from '../../fabric/index.ts';
+import { type Decision, type Fabric, scopeCovers } from '../../fabric/index.ts';
 import { PosternError } from '../../kernel/index.ts';
 import type { RelayService } from '../../relay/index.ts';
 import { encodeTicket } from '../../trust/light.ts';
@@ -215,10 +215,18 @@ export function addManagementRoutes(
       'projects',
       caller.kind === 'machine' ? caller.projectId : undefined,
     );
-    return authority
-      .projects()
-      .filter((p) => caller.kind !== 'machine' || p.id === caller.projectId)
-      .map((p) => projectJson(p, parts));
+    // A machine sees the projects that it is a member of.
+    const seen = await Promise.all(
+      authority
+        .projects()
+        .map(async (p) =>
+          caller.kind !== 'machine' ||
+          (await authority.findMember(p.id, caller.peer.identifier)) !== undefined
+            ? [projectJson(p, parts)]
+            : [],
+        ),
+    );
+    return seen.flat();
   });
   api.post(
     '/api/v1/projects',
@@ -366,6 +374,11 @@ export function addManagementRoutes(
   api.post('/api/v1/tokens', { schema: { body: TokenBody } }, async (request) => {
     const by = await may(request, 'tokens:create', 'tokens', await scope(request));
     const { name, scopes, expires_in_ms } = request.body;
+    const caller = await callerOf(request);
+    const own = caller.kind === 'token' ? caller.grant.scopes : ['*'];
+    const beyond = scopes.find((wanted) => !own.some((has) => scopeCovers(has, wanted)));
+    if (beyond !== undefined)
+      throw new PosternError('denied', `A token can't give the scope ${beyond}, which it lacks`);
     return fabric.store.write(async (trx) => {
       const principal = await fabric.principals.ensure(trx, {
         kind: 'service',

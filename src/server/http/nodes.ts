@@ -5,7 +5,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
+import { type TString, Type } from 'typebox';
 import { CONTROL, type ControlPush, checkProof, PING_INTERVAL_MS } from '../../control/index.ts';
 import { newId, PosternError, toPosternError } from '../../kernel/index.ts';
 import type { RelaySession } from '../../relay/index.ts';
@@ -20,23 +20,29 @@ const ADDRESSES_MAX = 10_000;
 /** Pushes that may wait for a node that reads nothing; beyond it the session ends and the node comes again. */
 const PUSH_BYTES_MAX = 1024 * 1024;
 
+/** What a node says is printed on other people's terminals: no control characters. */
+const Line = (maxLength: number): TString => Type.String({ maxLength, pattern: '^\\P{Cc}*$' });
+
 class FailureBudget {
   readonly #counts = new Map<string, { count: number; sinceMs: number }>();
-  check(address: string): void {
-    const entry = this.#counts.get(address);
+  /** Takes a try before its outcome is known, so that tries side by side can't pass the bound. Throws `exhausted`. */
+  take(address: string): void {
+    let entry = this.#counts.get(address);
     if (entry !== undefined && performance.now() - entry.sinceMs > FAILURE_WINDOW_MS)
-      this.#counts.delete(address);
-    else if (entry !== undefined && entry.count >= FAILURES_MAX)
+      entry = undefined;
+    if (entry !== undefined && entry.count >= FAILURES_MAX)
       throw new PosternError('exhausted', 'Too many wrong tickets from this address', {
         hint: 'Wait a minute and try again',
       });
-  }
-  fail(address: string): void {
     const oldest = this.#counts.keys().next();
     if (this.#counts.size >= ADDRESSES_MAX && !oldest.done) this.#counts.delete(oldest.value);
-    const entry = this.#counts.get(address) ?? { count: 0, sinceMs: performance.now() };
-    entry.count++;
-    this.#counts.set(address, entry);
+    const { count, sinceMs } = entry ?? { count: 0, sinceMs: performance.now() };
+    this.#counts.set(address, { count: count + 1, sinceMs });
+  }
+  /** The try was a good one: it does not count. */
+  giveBack(address: string): void {
+    const entry = this.#counts.get(address);
+    if (entry !== undefined && entry.count > 0) entry.count--;
   }
 }
 
@@ -68,9 +74,15 @@ export class NodeSessions {
     if (found === undefined) throw new PosternError('denied', 'Open a control session first');
     return found;
   }
+  has(tls: object): boolean {
+    return this.#byConnection.has(tls);
+  }
   readonly #byConnection = new WeakMap<object, LiveSession>();
   bind(tls: object, session: LiveSession): void {
     this.#byConnection.set(tls, session);
+  }
+  unbind(tls: object): void {
+    this.#byConnection.delete(tls);
   }
 }
 
@@ -138,19 +150,15 @@ export function addNodeRoutes(
     { schema: { body: Type.Object({ ...Proof, one_time_code: Type.String({ maxLength: 256 }) }) } },
     async (request) => {
       const address = request.ip;
-      failures.check(address);
+      failures.take(address);
       const { spki, evidence } = proved(request, request.body, 'enroll');
-      try {
-        const { alreadyMember, ...credential } = await authority.redeem(
-          request.body.one_time_code,
-          evidence,
-          spki,
-        );
-        return grantJson(credential, alreadyMember, parts);
-      } catch (reason) {
-        failures.fail(address);
-        throw reason;
-      }
+      const { alreadyMember, ...credential } = await authority.redeem(
+        request.body.one_time_code,
+        evidence,
+        spki,
+      );
+      failures.giveBack(address);
+      return grantJson(credential, alreadyMember, parts);
     },
   );
 
@@ -172,12 +180,19 @@ export function addNodeRoutes(
 
   api.get(
     `${CONTROL}/session`,
-    { schema: { querystring: Type.Object({ node: Type.String({ maxLength: 64 }) }) } },
+    { schema: { querystring: Type.Object({ node: Line(64) }) } },
     async (request, reply) => {
       const { peer, projectId } = await machine(request);
-      const catchUp = await authority.revocationsAfter(0, projectId);
+      const connection = connectionOf(request).key;
+      if (sessions.has(connection))
+        throw new PosternError('conflict', 'This connection has a control session already');
       reply.hijack();
       const raw = reply.raw;
+      // Its end was told while the revocations were read, and will not be told again.
+      if (raw.destroyed || raw.closed || sessions.has(connection)) {
+        raw.destroy();
+        return;
+      }
       raw.writeHead(200, { 'content-type': 'application/x-ndjson' });
       const push = (message: ControlPush): void => {
         if (raw.writableLength > PUSH_BYTES_MAX) raw.destroy();
@@ -193,10 +208,11 @@ export function addNodeRoutes(
         end: () => raw.destroy(),
       };
       sessions.add(session);
-      sessions.bind(connectionOf(request).key, session);
+      sessions.bind(connection, session);
+      // INVARIANT: nothing is awaited since the session was added, so what is revoked from now on is pushed to it.
       push({
         type: 'revocations',
-        list: catchUp.map((r) => ({
+        list: authority.revocationsOf(projectId).map((r) => ({
           number: r.number,
           identifier: r.identifier,
           min_generation: r.minGeneration,
@@ -207,6 +223,7 @@ export function addNodeRoutes(
       raw.on('close', () => {
         clearInterval(ping);
         sessions.remove(session);
+        sessions.unbind(connection);
         relay.dropSession(session);
       });
     },
@@ -218,8 +235,8 @@ export function addNodeRoutes(
     }),
   };
   const Facts = Type.Object({
-    services: Type.Array(Type.String({ maxLength: 128 }), { maxItems: 1024 }),
-    direct_addresses: Type.Array(Type.String({ maxLength: 255 }), { maxItems: 16 }),
+    services: Type.Array(Line(128), { maxItems: 1024 }),
+    direct_addresses: Type.Array(Line(255), { maxItems: 16 }),
   });
   api.put(`${CONTROL}/relays/:name`, { schema: { ...Relay, body: Facts } }, async (request) => {
     const { peer } = await machine(request);
@@ -285,11 +302,12 @@ export function addNodeRoutes(
   const Report = Type.Object({
     id: Type.String({ maxLength: 64, pattern: '^[\\w-]+$' }),
     at_ms: Type.Number(),
-    action: Type.String({ maxLength: 128 }),
-    resource: Type.String({ maxLength: 256 }),
-    peer: Type.String({ maxLength: 128 }),
-    rule: Type.String({ maxLength: 4096 }),
-    why: Type.String({ maxLength: 4096 }),
+    // A node reports what it refused itself, and nothing that a server decides.
+    action: Type.String({ pattern: '^tcp-(inlet|outlet|channel|relay):use$' }),
+    resource: Line(256),
+    peer: Line(128),
+    rule: Line(4096),
+    why: Line(4096),
     count: Type.Integer({ minimum: 1 }),
   });
   api.post(

@@ -1,0 +1,90 @@
+/**
+ * The public listener: HTTPS, and plain HTTP for diallers on this machine's loopback addresses, told apart by the first
+ * byte of a connection. INVARIANT: a plain request from another machine is never answered with anything but the advice
+ * to use HTTPS, so that no token crosses a network in the clear.
+ */
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
+import { createServer as createHttps } from 'node:https';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { ServerCertificate } from './certificate.ts';
+
+/** A connection that has said nothing by then is cut off. */
+const FIRST_BYTE_MS = 5_000;
+/** For a request's headers, at any door. */
+export const HEADERS_MS = 10_000;
+const REQUEST_MS = 30_000;
+/** How often Node looks for connections that are over those. */
+export const CHECK_INTERVAL_MS = 2_000;
+/** Connections at once; more wait in the kernel's queue. */
+const CONNECTIONS_MAX = 4_096;
+const TLS_FIRST_BYTE = 0x16;
+const TLS = { minVersion: 'TLSv1.2' } as const;
+
+function isLoopbackAddress(address: string | undefined): boolean {
+  return address !== undefined && /^(::ffff:)?127\.|^::1$/.test(address);
+}
+
+/** Serves a ready Fastify instance on both; answers the address in use. */
+export async function listenPublic(
+  app: FastifyInstance,
+  certificate: ServerCertificate,
+  address: { readonly host: string; readonly port: number },
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  await app.ready();
+  // Fastify made it with its own handler; its connections come from the front below.
+  const plain = app.server as HttpServer;
+  const secure = createHttps(
+    {
+      ...TLS,
+      ...certificate.pair,
+      handshakeTimeout: FIRST_BYTE_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    },
+    (request: IncomingMessage, response: ServerResponse) => app.routing(request, response),
+  );
+  certificate.follow(secure, TLS);
+  for (const server of [plain, secure]) {
+    server.headersTimeout = HEADERS_MS;
+    server.requestTimeout = REQUEST_MS;
+    // Node starts to enforce those two when a server listens; these never do, the front does.
+    server.emit('listening');
+  }
+  const sockets = new Set<Socket>();
+  const front: Server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    const timer = setTimeout(() => socket.destroy(), FIRST_BYTE_MS);
+    socket.once('readable', () => {
+      clearTimeout(timer);
+      const first: Buffer | null = socket.read(1);
+      if (first === null) {
+        socket.destroy();
+        return;
+      }
+      socket.unshift(first);
+      if (first[0] === TLS_FIRST_BYTE) secure.emit('connection', socket);
+      else if (isLoopbackAddress(socket.remoteAddress)) plain.emit('connection', socket);
+      else
+        socket.end(
+          'HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\nUse https here.\n',
+        );
+    });
+  });
+  front.maxConnections = CONNECTIONS_MAX;
+  await new Promise<void>((resolve, reject) => {
+    front.once('error', reject);
+    front.listen(address, resolve);
+  });
+  const bound = front.address();
+  return {
+    port: typeof bound === 'object' && bound !== null ? bound.port : address.port,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => front.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      await app.close();
+    },
+  };
+}
