@@ -1,67 +1,66 @@
-/**
- * How long the command line takes to start, warm: `postern --version`, and a command that talks to a running node,
- * beside the Node that runs them doing nothing.
- */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+/** How long the command line takes to start and answer, against Node's own bare start on the same machine. */
+import { Machine, PROGRAM } from '../machine.ts';
+import { median } from '../portals/samples.ts';
+import type { Stage } from '../stage.ts';
+import { layOut } from '../table.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
-const PROGRAM = join(ROOT, 'bin/postern');
+const RUNS = 30;
+const QUICK_RUNS = 7;
 
-interface Row {
-  readonly name: string;
+interface Command {
+  readonly title: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The median may be at most this. */
+  readonly goalMs?: number;
+}
+const COMMANDS: readonly Command[] = [
+  { title: 'node -e 0', command: process.execPath, args: ['-e', '0'] },
+  { title: 'postern --version', command: PROGRAM, args: ['--version'], goalMs: 60 },
+  { title: 'postern tcp-outlet list', command: PROGRAM, args: ['tcp-outlet', 'list'], goalMs: 120 },
+];
+
+interface Line {
+  readonly command: string;
   readonly medianMs: number;
   readonly minMs: number;
-  readonly goalMs: number | null;
+  readonly goalMs?: number;
+  readonly verdict?: 'pass' | 'falls short';
 }
 
-function time(command: string, args: readonly string[], env: NodeJS.ProcessEnv): number {
-  const start = performance.now();
-  const { status, stderr } = spawnSync(command, args, { env, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${stderr}`);
-  return performance.now() - start;
+function judge({ title, goalMs }: Command, ms: readonly number[]): Line {
+  const figures = { command: title, medianMs: median(ms), minMs: Math.min(...ms) };
+  if (goalMs === undefined) return figures;
+  return { ...figures, goalMs, verdict: figures.medianMs <= goalMs ? 'pass' : 'falls short' };
 }
 
-/** Runs the benchmark; `--runs N` (21), `--json FILE`. */
-export async function runCliBench(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { runs: { type: 'string', default: '21' }, json: { type: 'string' } },
-  });
-  const home = mkdtempSync(join(tmpdir(), 'postern-bench-'));
-  const env = { ...process.env, POSTERN_HOME: home, NO_COLOR: '1' };
-  const cases: readonly [string, string, readonly string[], number | null][] = [
-    ['node -e 0', process.execPath, ['-e', '0'], null],
-    ['postern --version', PROGRAM, ['--version'], 60],
-    ['postern tcp-outlet list', PROGRAM, ['tcp-outlet', 'list'], 120],
-  ];
-  try {
-    time(PROGRAM, ['tcp-outlet', 'create', '--to', '5432'], env);
-    const samples = cases.map((): number[] => []);
-    for (let run = 0; run < Number(values.runs); run++)
-      for (const [i, [, command, rest]] of cases.entries())
-        samples[i]?.push(time(command, rest, env));
-    const rows = cases.map(([name, , , goalMs], i): Row => {
-      const sorted = (samples[i] ?? []).toSorted((a, b) => a - b);
-      return {
-        name,
-        medianMs: sorted[Math.floor(sorted.length / 2)] ?? Number.NaN,
-        minMs: sorted[0] ?? Number.NaN,
-        goalMs,
-      };
-    });
-    for (const { name, medianMs, minMs, goalMs } of rows)
-      console.log(
-        `${name.padEnd(26)} median ${medianMs.toFixed(0).padStart(4)} ms  least ${minMs.toFixed(0).padStart(4)} ms` +
-          (goalMs === null ? '' : `  under ${goalMs}: ${medianMs < goalMs ? 'reached' : 'missed'}`),
-      );
-    if (values.json !== undefined)
-      writeFileSync(values.json, `${JSON.stringify({ node: process.version, rows }, null, 2)}\n`);
-  } finally {
-    spawnSync(PROGRAM, ['node', 'delete', '--all', '--yes'], { env });
-    rmSync(home, { recursive: true, force: true });
-  }
+function print(lines: readonly Line[], runs: number): string {
+  const ms = (value: number | undefined): string =>
+    value === undefined ? '' : `${value.toFixed(value % 1 === 0 ? 0 : 1)} ms`;
+  return `${runs} interleaved runs, warm\n\n${layOut([
+    ['command', 'median', 'min', 'goal', ''],
+    ...lines.map((l) => [l.command, ms(l.medianMs), ms(l.minMs), ms(l.goalMs), l.verdict ?? '']),
+  ])}`;
+}
+
+/** Runs the benchmark, prints its table, and answers it for the JSON file. */
+export async function runCli(
+  stage: Stage,
+  o: { isQuick: boolean; runs: number | undefined },
+): Promise<{ report: unknown; isWhole: boolean }> {
+  const runs = o.runs ?? (o.isQuick ? QUICK_RUNS : RUNS);
+  const machine = new Machine(stage, 'server');
+  await machine.startNode('bench');
+  await machine.postern('tcp-outlet', 'create', '--to', '127.0.0.1:5432');
+  const times = new Map<Command, number[]>(COMMANDS.map((c) => [c, []]));
+  // The first round fills the compile cache and is not counted.
+  for (let run = 0; run <= runs; run++)
+    for (const [{ command, args }, ms] of times) {
+      const startMs = performance.now();
+      await stage.execute(command, args, { env: machine.env });
+      if (run > 0) ms.push(performance.now() - startMs);
+    }
+  const lines = [...times].map(([command, ms]) => judge(command, ms));
+  process.stdout.write(print(lines, runs));
+  return { report: { node: process.version, runs, lines }, isWhole: true };
 }

@@ -1,54 +1,23 @@
-/** What the benchmark's processes say to each other: orders over IPC, and one byte on each app connection. */
+/** What the benchmark's processes say to each other: orders and answers over IPC, one byte on each app connection. */
 
-/** The first byte of an app connection tells the target what to do with it. */
+/** The first byte of an app connection tells the target what to do with it: send everything back … */
 export const ECHO = 0x45;
+/** … send as fast as it can … */
 export const SOURCE = 0x53;
+/** … or take everything, answering one byte for every `RECEIPT_BYTES`. */
+export const SINK = 0x4b;
+export const RECEIPT_BYTES: number = 256 * 1024;
 
-/** A member of the benchmark's project, as it crosses to a child process. */
-export interface MemberText {
-  readonly changeHistory: string;
-  readonly identifier: string;
-  readonly identityKeyPem: string;
-  readonly leafPrivateKeyPem: string;
-  readonly certificatePem: string;
-  readonly authorityCertificatePem: string;
-  readonly projectId: string;
-}
-
-/** One listener of a hop or of an inlet, and where it leads. */
-export interface Service {
-  readonly name: string;
-  /** The port that the next hop or the outlet dials. */
-  readonly targetPort: number;
-}
-
+/** What a role process is to be. */
 export type Order =
   | { readonly role: 'target' }
-  | { readonly role: 'hop'; readonly services: readonly Service[] }
-  | { readonly role: 'relay' }
-  | {
-      readonly role: 'outlet';
-      readonly member: MemberText;
-      readonly services: readonly Service[];
-      /** Dials the relay's port for each rendezvous; listens itself when absent. */
-      readonly relayPort?: number;
-    }
-  | {
-      readonly role: 'inlet';
-      readonly member: MemberText;
-      readonly services: readonly string[];
-      readonly via: 'relay' | 'direct';
-      readonly port: number;
-    }
+  /** One listener for each port, spliced to it. */
+  | { readonly role: 'hop'; readonly ports: readonly number[] }
   | { readonly role: 'load' };
 
-/** Where a child listens, one port for each of its services. */
-export interface Ready {
-  readonly ready: readonly number[];
-}
-
+/** What the load process is to do through a port; it lasts `seconds` after a short warm-up. */
 export type Load =
-  | { readonly kind: 'bulk'; readonly port: number; readonly seconds: number }
+  | { readonly kind: 'download' | 'upload'; readonly port: number; readonly seconds: number }
   | {
       readonly kind: 'roundTrips';
       readonly port: number;
@@ -56,12 +25,20 @@ export type Load =
       readonly connections: number;
     }
   | { readonly kind: 'connects'; readonly port: number; readonly seconds: number }
-  | { readonly kind: 'idle'; readonly port: number; readonly connections: number }
+  /** Opens connections and keeps them, used once, until `release`. */
+  | { readonly kind: 'hold'; readonly port: number; readonly connections: number }
   | { readonly kind: 'release' };
 
-/** What the load process measured; rates are per second, latencies in microseconds. */
 export interface LoadResult {
+  /** Bytes, round trips or connections a second. */
   readonly rate: number;
+  /** Bytes that were carried, the warm-up included. */
+  readonly bytes?: number;
   readonly p50Us?: number;
   readonly p99Us?: number;
 }
+
+export type Answer =
+  | { readonly ready: readonly number[] }
+  | { readonly result: LoadResult }
+  | { readonly failed: string };

@@ -1,0 +1,54 @@
+/** The real program in homes of its own, as its users run it: `bin/postern`, everything in the foreground. */
+import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import type { Stage } from './stage.ts';
+
+export const PROGRAM: string = resolve(import.meta.dirname, '../bin/postern');
+
+/** Settings of the caller's own installation, and this run's compile cache, do not reach the measured program. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const isForeign = (name: string): boolean => /^(POSTERN|OCKAM)_|^NODE_/.test(name);
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)));
+}
+
+/** A machine: one home, and the nodes that run in it. */
+export class Machine {
+  readonly env: NodeJS.ProcessEnv;
+  readonly #stage: Stage;
+
+  constructor(stage: Stage, server: string) {
+    this.#stage = stage;
+    this.env = {
+      ...cleanEnvironment(),
+      POSTERN_HOME: join(stage.folder, randomUUID()),
+      POSTERN_SERVER_HOME: join(stage.folder, server),
+      POSTERN_LISTEN_NODES: '127.0.0.1:0',
+      POSTERN_LISTEN_PUBLIC: '127.0.0.1:0',
+      POSTERN_LOG_LEVEL: 'info',
+      NO_COLOR: '1',
+    };
+  }
+
+  /** Runs one command; answers its standard output. Throws when it fails. */
+  postern(...args: string[]): Promise<string> {
+    return this.#stage.execute(PROGRAM, args, { env: this.env });
+  }
+
+  async startServer(): Promise<ChildProcess> {
+    const args = ['server', 'start', '--foreground'];
+    const { child } = await this.#stage.logging(PROGRAM, args, 'the server runs', {
+      env: this.env,
+    });
+    return child;
+  }
+
+  /** Starts a node; answers it and the address on which it takes channels. */
+  async startNode(name: string): Promise<{ child: ChildProcess; listener: string }> {
+    const args = ['node', 'create', name, '--foreground'];
+    const { child, line } = await this.#stage.logging(PROGRAM, args, 'the node is ready', {
+      env: this.env,
+    });
+    return { child, listener: String(line['listener']) };
+  }
+}
