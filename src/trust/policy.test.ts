@@ -91,6 +91,7 @@ describe('evaluation', () => {
     '1',
     '(and "true")',
     '(or 1 true)',
+    '(or (= subject.unknown "x") true)',
     '(if "true" true true)',
     '(if true 1 true)',
     '(member? 1 ["a"])',
