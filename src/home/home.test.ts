@@ -46,8 +46,7 @@ describe('where the home is', () => {
     expect(homePath({})).toBe(join(homedir(), '.postern'));
   });
   it('can be asked without making it', () => {
-    expect(homeExists(path)).toBe(false);
-    expect(fs.existsSync(path)).toBe(false);
+    expect([homeExists(path), fs.existsSync(path)]).toEqual([false, false]);
     open();
     expect(homeExists(path)).toBe(true);
   });
