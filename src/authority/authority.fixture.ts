@@ -73,7 +73,7 @@ export async function openCourt(): Promise<Court> {
 /** A machine with an identity and a leaf key. */
 export class Machine {
   readonly #court: Court;
-  readonly leaf = trust.generateLeafKey();
+  readonly leaf: trust.LeafKey = trust.generateLeafKey();
   readonly identifier: string;
   readonly evidence: trust.Evidence;
   constructor(court: Court) {
