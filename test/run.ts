@@ -11,7 +11,7 @@ const root = resolve(import.meta.dirname, '..');
 const results = join(root, 'node_modules/.cache/test-results.json');
 const [mode = 'all'] = process.argv.slice(2);
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  all: ['src', 'test/scenario', 'test/cli'],
+  all: ['src', 'test/scenario', 'test/cli', 'test/fuzz'],
   check: ['src'],
   interop: ['test/interop'],
   soak: ['test/soak'],

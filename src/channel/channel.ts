@@ -378,14 +378,9 @@ export class Channel extends EventEmitter<ChannelEvents> {
   #onControl(line: string): void {
     const message = parseJson(line);
     if (message['type'] !== 'renew') return;
-    const pem = String(message['certificate'] ?? '');
     try {
-      const certificate = new X509Certificate(pem);
       const other: ChannelSide = this.side === 'dialler' ? 'acceptor' : 'dialler';
-      const signature = Buffer.from(String(message['signature'] ?? ''), 'base64');
-      if (!verify(null, renewalText(this.#exporter, other), certificate.publicKey, signature))
-        throw new PosternError('denied', 'A renewal is not signed by its new leaf key');
-      const peer = checkPeer(certificate.raw, this.#trust);
+      const peer = checkPeer(readRenewal(message, renewalText(this.#exporter, other)), this.#trust);
       this.#admit(peer);
       if (peer.identifier !== this.#peer.identifier || peer.generation < this.#peer.generation)
         throw new PosternError('denied', 'A renewal names another member, or an older state of it');
@@ -434,6 +429,18 @@ export class Channel extends EventEmitter<ChannelEvents> {
     this.#session.destroy(undefined, http2.constants.NGHTTP2_CANCEL);
     this.emit('close', reason);
   }
+}
+
+/** The certificate of a renewal that its own key signed, as DER. Throws `denied`: what can't be read is the peer's doing. */
+function readRenewal(message: Record<string, unknown>, text: Buffer): Uint8Array {
+  try {
+    const certificate = new X509Certificate(String(message['certificate'] ?? ''));
+    const signature = Buffer.from(String(message['signature'] ?? ''), 'base64');
+    if (verify(null, text, certificate.publicKey, signature)) return certificate.raw;
+  } catch (cause) {
+    throw new PosternError('denied', "A renewal's certificate can't be read", { cause });
+  }
+  throw new PosternError('denied', 'A renewal is not signed by its new leaf key');
 }
 
 function parseJson(line: string): Record<string, unknown> {

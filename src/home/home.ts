@@ -99,26 +99,23 @@ export class Collection<T extends { readonly name: string }> {
   }
   /** Creates; the first of its kind becomes the default. Throws `conflict` when the name is taken. */
   create(record: T): void {
-    const isFirst =
-      this.#db
-        .prepare('select 1 from records where kind=? and owner=? limit 1')
-        .get(this.#kind, this.#owner) === undefined;
-    const done = this.#db
-      .prepare(
-        'insert into records(kind,owner,name,body,is_default) values(?,?,?,?,?) on conflict do nothing',
-      )
-      .run(this.#kind, this.#owner, record.name, JSON.stringify(record), isFirst ? 1 : 0);
-    if (done.changes === 0)
+    if (this.#insert(record, 'nothing') === 0)
       throw new PosternError('conflict', `The ${this.#noun} named '${record.name}' already exists`);
   }
   /** Creates or replaces. */
   put(record: T): void {
-    const isFirst = this.default === undefined;
-    this.#db
+    this.#insert(record, 'update set body=excluded.body');
+  }
+  /** One statement, so that of several processes one alone makes the default. */
+  #insert(record: T, otherwise: string): number {
+    const done = this.#db
       .prepare(
-        'insert into records(kind,owner,name,body,is_default) values(?,?,?,?,?) on conflict(kind,owner,name) do update set body=excluded.body',
+        `insert into records(kind,owner,name,body,is_default) select ?1,?2,?3,?4,
+         not exists(select 1 from records where kind=?1 and owner=?2 and is_default=1)
+         where true on conflict(kind,owner,name) do ${otherwise}`,
       )
-      .run(this.#kind, this.#owner, record.name, JSON.stringify(record), isFirst ? 1 : 0);
+      .run(this.#kind, this.#owner, record.name, JSON.stringify(record));
+    return Number(done.changes);
   }
   /** Deletes; the oldest that is left becomes the default. Throws `not_found`. */
   delete(name: string): void {
@@ -126,8 +123,13 @@ export class Collection<T extends { readonly name: string }> {
     this.#db
       .prepare('delete from records where kind=? and owner=? and name=?')
       .run(this.#kind, this.#owner, name);
-    const next = this.list()[0];
-    if (this.default === undefined && next !== undefined) this.#mark(next.name);
+    this.#db
+      .prepare(
+        `update records set is_default=1
+         where position=(select min(position) from records where kind=?1 and owner=?2)
+         and not exists(select 1 from records where kind=?1 and owner=?2 and is_default=1)`,
+      )
+      .run(this.#kind, this.#owner);
   }
   #mark(name: string): void {
     this.#db
@@ -186,6 +188,15 @@ function openDatabase(path: string): DatabaseSync {
   return db;
 }
 
+/** Makes a default that another process may be making too. */
+function unlessMadeMeanwhile(make: () => unknown): void {
+  try {
+    make();
+  } catch (reason) {
+    if (!(reason instanceof PosternError && reason.code === 'conflict')) throw reason;
+  }
+}
+
 export class Home {
   readonly path: string;
   readonly #db: DatabaseSync;
@@ -237,7 +248,7 @@ export class Home {
   /** The vault of that name; the default one is made silently. Throws `not_found` for another unknown name. */
   vault(name?: string): VaultRecord {
     if (name === undefined && this.vaults.default === undefined)
-      this.vaults.create({ name: 'default' });
+      unlessMadeMeanwhile(() => this.vaults.create({ name: 'default' }));
     return this.vaults.get(name);
   }
 
@@ -276,7 +287,7 @@ export class Home {
   /** The identity of that name; the default one is made silently. */
   identity(name?: string): IdentityRecord {
     if (name === undefined && this.identities.default === undefined)
-      return this.createIdentity('default');
+      unlessMadeMeanwhile(() => this.createIdentity('default'));
     return this.identities.get(name);
   }
 

@@ -52,6 +52,8 @@ export function placesOf(to: string | undefined, via: string | undefined): reado
       : to.startsWith('/service/') && to.indexOf('/', '/service/'.length) < 0
         ? to.slice('/service/'.length)
         : to;
+  if (to !== undefined && name === '')
+    throw new PosternError('invalid', `"${to}" names no service`);
   if (name?.startsWith('/')) {
     if (via !== undefined)
       throw new PosternError(

@@ -107,7 +107,9 @@ export function loadServerConfig(
   const file: Raw = raw;
   const address = (text: string | undefined, fallback: string): { host: string; port: number } =>
     parseAddress(text || fallback);
-  const level = env['POSTERN_LOG_LEVEL'] ?? file.log_level;
+  const level = env['POSTERN_LOG_LEVEL'] || file.log_level || 'info';
+  if (level !== 'debug' && level !== 'info' && level !== 'warn' && level !== 'error')
+    throw new PosternError('invalid', 'POSTERN_LOG_LEVEL must be debug, info, warn or error');
   const rootKey = env['POSTERN_ROOT_KEY'];
   return Object.freeze({
     home,
@@ -117,6 +119,6 @@ export function loadServerConfig(
     database: o.database ?? env['POSTERN_DATABASE'] ?? file.database,
     rootKeyFile: env['POSTERN_ROOT_KEY_FILE'] ?? file.root_key_file ?? join(home, 'root.key'),
     rootKey: rootKey === undefined ? undefined : new Secret(rootKey),
-    logLevel: level === 'debug' || level === 'warn' || level === 'error' ? level : 'info',
+    logLevel: level,
   });
 }

@@ -54,6 +54,16 @@ function readString(text: string, start: number): { value: string; end: number }
   throw invalid(text, 'a string is not closed');
 }
 
+/** An integer that a double holds exactly, or a float that prints without an exponent: what prints can be read again. */
+function readNumber(text: string, word: string): Token {
+  const isFloat = word.includes('.');
+  const magnitude = Number(word.replace(/^[+-]/, ''));
+  const number = word.startsWith('-') && magnitude !== 0 ? -magnitude : magnitude;
+  if (!(isFloat ? Number.isFinite(number) : Number.isSafeInteger(number)) || /e/.test(`${number}`))
+    throw invalid(text, `the number ${word.slice(0, 40)} is out of range`);
+  return { kind: 'literal', value: number, isFloat };
+}
+
 function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   let i = 0;
@@ -79,7 +89,7 @@ function tokenize(text: string): Token[] {
     const name = number ? null : NAME.exec(rest);
     const word = number?.[0] ?? name?.[0];
     if (word === undefined) throw invalid(text, `unexpected character "${c}" at ${i}`);
-    if (number) tokens.push({ kind: 'literal', value: Number(word), isFloat: word.includes('.') });
+    if (number) tokens.push(readNumber(text, word));
     else if (word === 'true' || word === 'false')
       tokens.push({ kind: 'literal', value: word === 'true' });
     else tokens.push({ kind: 'name', name: word });
@@ -161,6 +171,8 @@ function parseList(text: string): Expression {
 function parseBoolean(text: string): Expression | undefined {
   const words = text.match(/[()]|[A-Za-z_-][A-Za-z0-9._-]*|\S/g) ?? [];
   if (words.some((w) => !/^([()]|[A-Za-z_-][A-Za-z0-9._-]*)$/.test(w))) return undefined;
+  // A full name or a number is no attribute's name: `(not subject.has_credential)` is the list form.
+  if (words.some((w) => /^((subject|resource|action)\.|-\d)/.test(w))) return undefined;
   let at = 0;
   let isBad = words.length === 0;
   const attribute = (name: string): Expression => ({
@@ -230,8 +242,12 @@ function parseBoolean(text: string): Expression | undefined {
 export function parsePolicy(text: string): Policy {
   const trimmed = text.trim();
   if (trimmed.length > TEXT_MAX) throw invalid(trimmed, 'it is too long');
-  const bare = /^(subject|resource|action)\./.test(trimmed) ? undefined : parseBoolean(trimmed);
-  return { expression: bare ?? parseList(trimmed) };
+  const expression = parseBoolean(trimmed) ?? parseList(trimmed);
+  // A policy is kept as it prints, which is longer and deeper than the shorthand: that form has to keep the bounds too.
+  const printed = print(expression);
+  if (printed.length > TEXT_MAX) throw invalid(trimmed, 'it is too long');
+  parseList(printed);
+  return { expression };
 }
 
 function print(e: Expression): string {
@@ -328,6 +344,8 @@ function call(operator: Operator, args: readonly Expression[], env: PolicyEnviro
       const item = value(first, env);
       if (typeof sequence !== 'object' || typeof item === 'object')
         throw new Doubt('member? wants a value and a sequence');
+      if (sequence.some((i) => typeof i !== typeof item))
+        throw new Doubt('member? compares values of different types');
       return sequence.includes(item);
     }
     case 'exists?':

@@ -36,7 +36,7 @@ export function printRoute(segments: readonly Segment[]): string {
 
 /** Reads `HOST:PORT`, `:PORT` or `PORT`; the host defaults to 127.0.0.1. Throws `invalid`. */
 export function parseAddress(text: string): { host: string; port: number } {
-  const match = /^(?:(\[[0-9a-fA-F:.]+\]|[^:\s/]*):)?(\d{1,5})$/.exec(text.trim());
+  const match = /^(?:(\[[0-9a-fA-F:.]+\]|[^:\s/[\]]*):)?(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[2]);
   if (!match || port > 65535)
     throw new PosternError('invalid', `"${text}" is not an address; write HOST:PORT or PORT`);
