@@ -64,6 +64,8 @@ export interface VerifyOptions {
 /** Private arcs under the UUID-derived branch 2.25 (ITU-T X.667): nobody else's. */
 const OID_ATTRIBUTES = '2.25.204816513792461.1';
 const OID_EVIDENCE = '2.25.204816513792461.2';
+/** Extensions that may be critical: basic constraints, key usage, extended key usage, subject alternative name. */
+const UNDERSTOOD = new Set(['2.5.29.19', '2.5.29.15', '2.5.29.37', '2.5.29.17']);
 const BACKDATE_MS = 10 * 60_000;
 const TEN_YEARS_MS = 10 * 365 * 86_400_000;
 /** Attributes that fit a handshake without fragmenting it badly. */
@@ -285,6 +287,10 @@ function verify(leafDer: Uint8Array, options: VerifyOptions): Peer {
   const parsed = new x509.X509Certificate(new Uint8Array(leafDer));
   const evidence = parsed.getExtension(OID_EVIDENCE);
   if (!evidence) throw denied('The peer presented no identity');
+  // RFC 5280 section 4.2: what is critical and not understood refuses the certificate.
+  const unknown = parsed.extensions.find((e) => e.critical && !UNDERSTOOD.has(e.type));
+  if (unknown !== undefined)
+    throw denied(`The credential demands the unknown extension ${unknown.type}`);
   const spki = leaf.publicKey.export({ format: 'der', type: 'spki' });
   const { identifier } = verifyEvidence(unpackEvidence(Buffer.from(evidence.value)), spki);
   const notBeforeMs = leaf.validFromDate.getTime();

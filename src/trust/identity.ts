@@ -69,13 +69,7 @@ function rawPublicKey(key: KeyObject): Buffer {
 
 function encodeChangeData(key: KeyObject, previous: Buffer | null, nowMs: number): Buffer {
   const from = Math.floor(nowMs / 1000);
-  const body = encode([
-    previous === null ? null : [previous],
-    [ED25519, [rawPublicKey(key)]],
-    false,
-    from,
-    from + TEN_YEARS_S,
-  ]);
+  const body = encode([previous, [ED25519, [rawPublicKey(key)]], false, from, from + TEN_YEARS_S]);
   return Buffer.from(encode([CHANGE_VERSION, CHANGE_DATA_TYPE, body]));
 }
 
@@ -92,7 +86,7 @@ export function createIdentity(nowMs: number = Date.now()): IdentityKeys {
   return { identity: { identifier: `I${hash.toString('hex')}`, changeHistory }, privateKey };
 }
 
-/** Rotates to a fresh key by a change signed with the new and the old key; the identifier stays. */
+/** Rotates to a fresh key by a change signed with the new and the old key; the identifier stays. Throws `exhausted`. */
 export function rotateIdentity(keys: IdentityKeys, nowMs: number): IdentityKeys {
   const verified = verifyChangeHistory(keys.identity.changeHistory);
   const last = verified.changes.at(-1);
@@ -106,13 +100,11 @@ export function rotateIdentity(keys: IdentityKeys, nowMs: number): IdentityKeys 
     encodeSignature(sign(null, hash, privateKey)),
     encodeSignature(sign(null, hash, keys.privateKey)),
   ];
-  return {
-    identity: {
-      identifier: keys.identity.identifier,
-      changeHistory: Buffer.from(encode([...changes, change])),
-    },
-    privateKey,
-  };
+  const changeHistory = Buffer.from(encode([...changes, change]));
+  // Nobody would verify it, and the old key would be gone.
+  if (changeHistory.length > HISTORY_BYTES_MAX)
+    throw new PosternError('exhausted', 'The identity has rotated as often as it can');
+  return { identity: { identifier: keys.identity.identifier, changeHistory }, privateKey };
 }
 
 function decodeStrict(bytes: Uint8Array): unknown {
@@ -157,12 +149,7 @@ function decodeChange(data: Uint8Array): IdentityChange & { readonly previous: U
     revokeAllPurposeKeys: revokeAll,
     validFrom: from,
     validUntil: until,
-    previous:
-      previous === null || previous === undefined
-        ? null
-        : previous instanceof Uint8Array
-          ? previous
-          : asBytes(asArray(previous, 'previous change')[0], 32, 'previous change'),
+    previous: previous === null ? null : asBytes(previous, 32, 'previous change'),
   };
 }
 
@@ -184,6 +171,8 @@ export function verifyChangeHistory(bytes: Uint8Array, nowMs?: number): Verified
     } else {
       if (change.previous === null || !last.hash.equals(change.previous))
         throw refuse('a change does not follow the one before it');
+      if (change.validFrom < last.validFrom)
+        throw refuse('a change is older than the one before it');
       const previous = tagged(previousSignature, 64, 'a previous signature');
       if (!verify(null, change.hash, last.publicKey, previous))
         throw refuse('a change is not signed by the key before it');
