@@ -90,7 +90,7 @@ export class Inlet {
       .then((found) => this.#open(socket, found))
       .catch((reason: unknown) => {
         this.#options.onFailure(toPosternError(reason));
-        socket.destroy();
+        socket.resetAndDestroy();
       })
       .finally(() => {
         this.#waiting--;
