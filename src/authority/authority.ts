@@ -411,7 +411,7 @@ export class AuthorityManager {
         .where('project_id', '=', projectId)
         .where('identifier', '=', identifier)
         .execute();
-      await this.#fabric.grants.revokeAllOf(trx, identifier);
+      await this.#fabric.grants.revokeAllOf(trx, identifier, projectId);
       await this.#revoke(trx, projectId, identifier, null, by, 'member removed');
       await this.#tell(trx, by, 'member.delete', `project/${projectId}/member/${identifier}`, {});
     });
