@@ -274,6 +274,14 @@ export class AuthorityManager {
     await this.#store.write(async (trx) => {
       for (const m of await this.members(project.id))
         await this.#revoke(trx, project.id, m.identifier, null, by, 'project deleted');
+      // Its tickets and roles go with it.
+      const standing = await trx
+        .selectFrom('grants')
+        .select('id')
+        .where('project_id', '=', project.id)
+        .where('revoked_at_ms', 'is', null)
+        .execute();
+      for (const { id } of standing) await this.#fabric.grants.revoke(trx, id);
       await trx.deleteFrom('members').where('project_id', '=', project.id).execute();
       await trx.deleteFrom('projects').where('id', '=', project.id).execute();
       await this.#tell(trx, by, 'project.delete', `project/${project.id}`, { name: project.name });
@@ -424,7 +432,7 @@ export class AuthorityManager {
         .where('project_id', '=', projectId)
         .where('identifier', '=', identifier)
         .execute();
-      await this.#revokeRoles(trx, projectId, identifier);
+      await this.#fabric.grants.revokeAllOf(trx, identifier, projectId);
       await this.#revoke(trx, projectId, identifier, null, by, 'member removed');
       await this.#tell(trx, by, 'member.delete', `project/${projectId}/member/${identifier}`, {});
     });

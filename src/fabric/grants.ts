@@ -65,8 +65,8 @@ export interface Grants {
   redeem(trx: Transaction<Database>, secret: string, kind: GrantKind): Promise<Grant>;
   /** Revokes one grant, with the event `grant.revoked`. Returns false when it was revoked already; throws `not_found`. */
   revoke(trx: Transaction<Database>, id: string): Promise<boolean>;
-  /** Revokes every grant of a principal; returns how many. */
-  revokeAllOf(trx: Transaction<Database>, principalId: string): Promise<number>;
+  /** Revokes every grant of a principal within one project; returns how many. */
+  revokeAllOf(trx: Transaction<Database>, principalId: string, projectId: string): Promise<number>;
 }
 
 const strings = (json: string): string[] => {
@@ -195,11 +195,16 @@ class StoreGrants implements Grants {
     return true;
   }
 
-  async revokeAllOf(trx: Transaction<Database>, principalId: string): Promise<number> {
+  async revokeAllOf(
+    trx: Transaction<Database>,
+    principalId: string,
+    projectId: string,
+  ): Promise<number> {
     const rows = await trx
       .updateTable('grants')
       .set({ revoked_at_ms: this.#clock.now() })
       .where('principal_id', '=', principalId)
+      .where('project_id', '=', projectId)
       .where('revoked_at_ms', 'is', null)
       .returningAll()
       .execute();

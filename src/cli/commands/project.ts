@@ -12,6 +12,7 @@ import {
   asOperator,
   type keepGrant,
   listOf,
+  memberIdentity,
   nameOf,
   parseAttributes,
   projectJson,
@@ -113,6 +114,7 @@ export function register(program: Command): void {
       const answer = await asOperator((c) =>
         c.request('POST', '/api/v1/projects', { space, name }),
       );
+      await joinCreated(text(answer, 'id'), name);
       done(`Project ${name} created in space ${space}`);
       return { plain: '', json: answer };
     },
@@ -153,6 +155,18 @@ export function register(program: Command): void {
     },
   });
   addon.allowUnknownOption();
+}
+
+/** Who makes a project administers it: this home gets its credential, unless it knows another project of that name. */
+async function joinCreated(id: string, name: string): Promise<void> {
+  const { projects } = openHomeOnce();
+  if (projects.default === undefined) return;
+  if (projects.find(name) !== undefined) {
+    note(`This home is in another project named ${name}; the new one's id is ${id}`);
+    return;
+  }
+  const present = projectNamed();
+  await renew(memberIdentity(present), { ...present, id, name });
 }
 
 async function ticket(flags: Flags): Promise<Result> {

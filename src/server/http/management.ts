@@ -17,7 +17,7 @@ import type {
 } from '../../authority/index.ts';
 import type { CredentialGrant } from '../../control/index.ts';
 import { type Decision, type Fabric, scopeCovers } from '../../fabric/index.ts';
-import { PosternError } from '../../kernel/index.ts';
+import { PosternError, toPosternError } from '../../kernel/index.ts';
 import type { RelayService } from '../../relay/index.ts';
 import { encodeTicket } from '../../trust/light.ts';
 import { actorOf, type Caller, callerId } from '../caller.ts';
@@ -131,13 +131,27 @@ export function addManagementRoutes(
   ): Promise<Actor> {
     const caller = await callerOf(request);
     if (caller.kind === 'local') return actorOf(caller, 'local');
-    const decision = await fabric.require({
-      principalId: callerId(caller),
-      action,
-      resource,
-      ...(projectId === undefined ? {} : { projectId }),
-      ...(caller.kind === 'token' ? { grant: caller.grant } : {}),
-    });
+    const decision = await fabric
+      .require({
+        principalId: callerId(caller),
+        action,
+        resource,
+        ...(projectId === undefined ? {} : { projectId }),
+        ...(caller.kind === 'token' ? { grant: caller.grant } : {}),
+      })
+      .catch(async (reason: unknown) => {
+        const { message, decisionId } = toPosternError(reason);
+        await fabric.store.write((trx) =>
+          audit.append(trx, {
+            actor: callerId(caller),
+            action,
+            resource,
+            outcome: 'denied',
+            data: { why: message, ...(decisionId === undefined ? {} : { decision: decisionId }) },
+          }),
+        );
+        throw reason;
+      });
     return actorOf(caller, decision.rule);
   }
   async function local(request: FastifyRequest): Promise<Actor> {
