@@ -33,6 +33,8 @@ const SLOW = {
   requestTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
 } as const;
+/** A node answers a handshake within this. */
+const CHANNEL_TIMEOUT_MS = 3_000;
 const Text = Type.String({ minLength: 1, maxLength: 4096 });
 const Maybe = Type.Optional(Text);
 const Ms = Type.Optional(Type.Number({ minimum: 0, maximum: 86_400_000 }));
@@ -64,7 +66,7 @@ export class NodeApi {
   readonly #stop: () => void;
   readonly #routes: Route[] = [];
   readonly #opened = new Map<string, OpenChannel>();
-  readonly #connections = new Map<string, string>();
+  readonly #connections = new Map<string, { to: string; close(): void }>();
   readonly #hops = new Set<string>();
   readonly #registry = new Registry();
 
@@ -430,25 +432,38 @@ export class NodeApi {
       return { address };
     });
     const connection = (id: string): { id: string; to: string } => {
-      for (const [key, to] of this.#connections)
+      for (const [key, { to }] of this.#connections)
         if (key === id || to === id) return { id: key, to };
       throw new PosternError('not_found', `The connection ${id} was not found`);
     };
     this.#on('GET', '/v1/tcp-connections', () =>
-      [...this.#connections].map(([id, to]) => ({ id, to })),
+      [...this.#connections].map(([id, { to }]) => ({ id, to })),
     );
     this.#on('POST', '/v1/tcp-connections', async (_p, body) => {
       const { to } = checked(Type.Object({ to: Text }), body);
-      const socket = await dialTcp(to);
       const id = randomBytes(16).toString('hex');
-      this.#connections.set(id, to);
-      socket.on('error', () => undefined);
-      socket.once('close', () => this.#connections.delete(id));
+      const forget = (): void => void this.#connections.delete(id);
+      try {
+        // A node cuts off who says nothing: a connection to one is kept as a channel.
+        const place = { kind: 'address', address: to, service: '' } as const;
+        const channel = await a.dial(place, AbortSignal.timeout(CHANNEL_TIMEOUT_MS));
+        channel.once('close', forget);
+        const close = (): void =>
+          channel.close(new PosternError('unavailable', 'closed by the user'));
+        this.#connections.set(id, { to, close });
+      } catch {
+        // Something else than a node listens there.
+        const socket = await dialTcp(to);
+        socket.on('error', () => undefined);
+        socket.once('close', forget);
+        this.#connections.set(id, { to, close: () => void socket.destroy() });
+      }
       return { id, to };
     });
     this.#on('GET', '/v1/tcp-connections/:id', ([id = '']) => connection(id));
     this.#on('DELETE', '/v1/tcp-connections/:id', ([id = '']) => {
       const found = connection(id);
+      this.#connections.get(found.id)?.close();
       this.#connections.delete(found.id);
       return found;
     });
