@@ -514,7 +514,7 @@ export class NodeApi {
   #withoutWorker(route: string, segments: readonly Segment[]): string {
     const [first, ...rest] = segments;
     if (first?.kind !== 'worker') return route;
-    const address = this.#connections.get(first.value);
+    const address = this.#connections.get(first.value)?.to;
     if (address === undefined)
       throw new PosternError('not_found', `The connection ${first.value} was not found`);
     if (rest.some((s) => s.kind === 'worker'))
