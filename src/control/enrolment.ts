@@ -7,6 +7,7 @@ import {
   generateLeafKey,
   type IdentityKeys,
   type Ticket,
+  verifyChangeHistory,
 } from '../trust/light.ts';
 import { type Link, openFirst } from './link.ts';
 import { CONTROL, type CredentialGrant, prove } from './wire.ts';
@@ -52,8 +53,11 @@ export async function enrollWithTicket(
       one_time_code: ticket.oneTimeCode,
     });
     const { project } = granted.grant;
+    const authority = verifyChangeHistory(Buffer.from(project.authority_change_history, 'hex'));
     if (
       project.id !== ticket.project.id ||
+      project.authority_identifier !== ticket.project.authorityIdentifier ||
+      authority.identifier !== ticket.project.authorityIdentifier ||
       fingerprint(project.authority_certificate_pem) !== ticket.project.authorityFingerprint
     )
       throw new PosternError('denied', "The server answered for another project than the ticket's");

@@ -5,7 +5,7 @@
  * The folder is 0700 and the files are 0600: the keys are in there. It never talks to a network.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey } from 'node:crypto';
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -272,8 +272,14 @@ export class Home {
 
   /** Imports an exported change history; its private key must be in this home's vaults. Throws `invalid` or `not_found`. */
   importIdentity(name: string, changeHistoryHex: string): IdentityRecord {
-    const { identifier } = verifyChangeHistory(Buffer.from(changeHistoryHex, 'hex'));
-    const known = this.identities.list().find((i) => i.identifier === identifier);
+    const { identifier, publicKey } = verifyChangeHistory(Buffer.from(changeHistoryHex, 'hex'));
+    const known = this.identities
+      .list()
+      .find(
+        (i) =>
+          i.identifier === identifier &&
+          createPublicKey(this.identityKeys(i).privateKey).equals(publicKey),
+      );
     if (known === undefined)
       throw new PosternError(
         'not_found',

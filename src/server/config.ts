@@ -11,6 +11,8 @@ import { parse } from 'yaml';
 import { PosternError, Secret } from '../kernel/index.ts';
 import { parseAddress } from '../trust/light.ts';
 
+/** As many as a ticket carries. */
+const ADVERTISED_MAX = 16;
 const Strict = { additionalProperties: false } as const;
 /** The schema of the file, published as JSON Schema. */
 const ConfigFile = Type.Object(
@@ -32,7 +34,7 @@ const ConfigFile = Type.Object(
     ),
     advertise: Type.Optional(
       Type.Array(Type.String(), {
-        maxItems: 16,
+        maxItems: ADVERTISED_MAX,
         description: 'Addresses (host:port) that tickets tell machines to dial',
       }),
     ),
@@ -85,6 +87,49 @@ function readFile(path: string): unknown {
   }
 }
 
+interface Setting<T> {
+  readonly value: T | undefined;
+  readonly origin: string;
+}
+
+function naming<T>(origin: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : 'it is not valid';
+    throw new PosternError('invalid', `${origin}: ${why}`, { cause });
+  }
+}
+
+function address(
+  { value, origin }: Setting<string>,
+  portDefault: number,
+): { host: string; port: number } {
+  if (value === undefined) return { host: '127.0.0.1', port: portDefault };
+  return naming(origin, () => parseAddress(value));
+}
+
+function advertised({ value, origin }: Setting<string | readonly string[]>): readonly string[] {
+  const list = (typeof value === 'string' ? value.split(',') : (value ?? []))
+    .map((entry) => entry.trim())
+    .filter(Boolean);
+  if (list.length > ADVERTISED_MAX)
+    throw new PosternError('invalid', `${origin}: more than ${ADVERTISED_MAX} addresses`);
+  for (const entry of list)
+    naming(origin, () => {
+      parseAddress(entry);
+      // A machine elsewhere dials it: there is no host to assume.
+      if (!/.:\d+$/.test(entry))
+        throw new PosternError('invalid', `"${entry}" names no host; write HOST:PORT`);
+    });
+  return list;
+}
+
+function level({ value = 'info', origin }: Setting<string>): ServerConfig['logLevel'] {
+  if (value === 'debug' || value === 'info' || value === 'warn' || value === 'error') return value;
+  throw new PosternError('invalid', `${origin}: "${value}" is none of debug, info, warn, error`);
+}
+
 /** Reads and checks the configuration. Throws `invalid`, naming the key. */
 export function loadServerConfig(
   o: { file?: string; env?: NodeJS.ProcessEnv; database?: string } = {},
@@ -105,20 +150,23 @@ export function loadServerConfig(
     );
   }
   const file: Raw = raw;
-  const address = (text: string | undefined, fallback: string): { host: string; port: number } =>
-    parseAddress(text || fallback);
-  const level = env['POSTERN_LOG_LEVEL'] || file.log_level || 'info';
-  if (level !== 'debug' && level !== 'info' && level !== 'warn' && level !== 'error')
-    throw new PosternError('invalid', 'POSTERN_LOG_LEVEL must be debug, info, warn or error');
-  const rootKey = env['POSTERN_ROOT_KEY'];
+  /** A value and where it stands, so that a bad one is named. An empty variable is no value. */
+  const setting = <T>(variable: string, key: string, value: T | undefined): Setting<T | string> => {
+    const text = env[variable];
+    return text ? { value: text, origin: variable } : { value, origin: `${key} in ${path}` };
+  };
+  const text = (variable: string, key: string, value?: string): string | undefined =>
+    setting(variable, key, value).value;
+  const rootKey = text('POSTERN_ROOT_KEY', 'root key');
   return Object.freeze({
     home,
-    nodes: address(env['POSTERN_LISTEN_NODES'] ?? file.listen?.nodes, '127.0.0.1:4480'),
-    public: address(env['POSTERN_LISTEN_PUBLIC'] ?? file.listen?.public, '127.0.0.1:4433'),
-    advertise: env['POSTERN_ADVERTISE']?.split(',').filter(Boolean) ?? file.advertise ?? [],
-    database: o.database ?? env['POSTERN_DATABASE'] ?? file.database,
-    rootKeyFile: env['POSTERN_ROOT_KEY_FILE'] ?? file.root_key_file ?? join(home, 'root.key'),
+    nodes: address(setting('POSTERN_LISTEN_NODES', 'listen.nodes', file.listen?.nodes), 4480),
+    public: address(setting('POSTERN_LISTEN_PUBLIC', 'listen.public', file.listen?.public), 4433),
+    advertise: advertised(setting('POSTERN_ADVERTISE', 'advertise', file.advertise)),
+    database: o.database ?? text('POSTERN_DATABASE', 'database', file.database),
+    rootKeyFile:
+      text('POSTERN_ROOT_KEY_FILE', 'root_key_file', file.root_key_file) ?? join(home, 'root.key'),
     rootKey: rootKey === undefined ? undefined : new Secret(rootKey),
-    logLevel: level,
+    logLevel: level(setting('POSTERN_LOG_LEVEL', 'log_level', file.log_level)),
   });
 }

@@ -1,4 +1,6 @@
 /** Routes, addresses and node arguments, as commands take them. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PosternError } from '../kernel/index.ts';
@@ -10,7 +12,22 @@ import {
   type SegmentKind,
 } from './route.ts';
 
+function corpus(name: string): string[][] {
+  return readFileSync(resolve(import.meta.dirname, '../../test/corpus', name), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split(' ==> '));
+}
+
 describe('routes', () => {
+  it.each(corpus('routes_valid.txt'))('%s prints as it stands', (text = '') =>
+    expect(printRoute(parseRoute(text))).toBe(text),
+  );
+  it.each(corpus('routes_invalid.txt'))('%s is refused: %s', (text = '', why = '') =>
+    expect(() => parseRoute(text)).toThrow(
+      expect.objectContaining({ code: 'invalid', message: expect.stringContaining(why) }),
+    ),
+  );
   it.each([
     ['/node/n1', [['node', 'n1']]],
     ['/service/echo', [['service', 'echo']]],
