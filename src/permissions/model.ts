@@ -53,7 +53,9 @@ export function findRelation(model: Model, namespace: string, name: string): Rel
 export function getNamespace(model: Model, name: string): Namespace {
   const namespace = model.namespaces.get(name);
   if (namespace === undefined)
-    throw new PosternError('not_found', `Unknown namespace with name "${name}".`);
+    throw new PosternError('not_found', `Unknown namespace with name "${name}".`, {
+      facts: { namespace: name },
+    });
   return namespace;
 }
 

@@ -67,6 +67,8 @@ export interface Change {
   readonly tuple: Tuple;
   /** Of the transaction; changes of one transaction share it. */
   readonly revision: number;
+  /** The token of that revision. */
+  readonly token: string;
   readonly atMs: number;
 }
 

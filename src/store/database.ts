@@ -174,6 +174,52 @@ export interface CountersTable {
   value: number;
 }
 
+/** One life of a relation tuple. */
+export interface PermissionTuplesTable {
+  /** SHA-256 of the tuple's parts, in hex; its expiry is no part. */
+  tuple_hash: string;
+  created_revision: number;
+  /** Its place among the tuples of that revision. */
+  ordinal: number;
+  namespace: string;
+  object: string;
+  relation: string;
+  /** Either this or the three below. */
+  subject_id: string | null;
+  subject_namespace: string | null;
+  subject_object: string | null;
+  subject_relation: string | null;
+  expires_at_ms: number | null;
+  /** The first revision without it; null while it lives. */
+  deleted_revision: number | null;
+}
+
+/** The revisions that changed a tuple or the model. */
+export interface PermissionRevisionsTable {
+  revision: number;
+  at_ms: number;
+  written_by: string;
+}
+
+export interface PermissionModelsTable {
+  id: string;
+  /** The revision from which it is the current one. */
+  revision: number;
+  /** `opl` or `names`. */
+  kind: string;
+  source: string;
+  created_at_ms: number;
+  created_by: string;
+}
+
+/** Writes that came with an idempotency key. */
+export interface PermissionRequestsTable {
+  key_hash: string;
+  request_hash: string;
+  revision: number;
+  at_ms: number;
+}
+
 /** Every table of the server. */
 export interface Database {
   principals: PrincipalsTable;
@@ -191,4 +237,8 @@ export interface Database {
   keyring: KeyringTable;
   settings: SettingsTable;
   counters: CountersTable;
+  permission_tuples: PermissionTuplesTable;
+  permission_revisions: PermissionRevisionsTable;
+  permission_models: PermissionModelsTable;
+  permission_requests: PermissionRequestsTable;
 }

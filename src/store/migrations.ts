@@ -192,6 +192,58 @@ const FIRST_TABLES: Readonly<Record<string, TableShape>> = {
   counters: { columns: { name: 'text', value: 'number' }, key: ['name'] },
 };
 
+/**
+ * Relation tuples, multi-version: a row is one life of a tuple, from the revision that wrote it to the one that deleted
+ * it. A tuple is known by the hash of its parts, since names may be longer than an index entry of PostgreSQL.
+ */
+const PERMISSION_TABLES: Readonly<Record<string, TableShape>> = {
+  permission_tuples: {
+    columns: {
+      tuple_hash: 'text',
+      created_revision: 'number',
+      ordinal: 'number',
+      namespace: 'text',
+      object: 'text',
+      relation: 'text',
+      subject_id: 'text?',
+      subject_namespace: 'text?',
+      subject_object: 'text?',
+      subject_relation: 'text?',
+      expires_at_ms: 'number?',
+      deleted_revision: 'number?',
+    },
+    key: ['tuple_hash', 'created_revision'],
+    index: [['created_revision', 'ordinal'], ['deleted_revision'], ['expires_at_ms']],
+  },
+  permission_revisions: {
+    columns: { revision: 'number', at_ms: 'number', written_by: 'text' },
+    key: ['revision'],
+    index: [['at_ms']],
+  },
+  permission_models: {
+    columns: {
+      id: 'text',
+      revision: 'number',
+      kind: 'text',
+      source: 'text',
+      created_at_ms: 'number',
+      created_by: 'text',
+    },
+    key: ['id'],
+    unique: [['revision']],
+  },
+  permission_requests: {
+    columns: {
+      key_hash: 'text',
+      request_hash: 'text',
+      revision: 'number',
+      at_ms: 'number',
+    },
+    key: ['key_hash'],
+    index: [['at_ms']],
+  },
+};
+
 function columnType(kind: string, dialect: StoreDialect): RawBuilder<unknown> {
   if (kind === 'number') return dialect === 'sqlite' ? sql`integer` : sql`bigint`;
   if (kind === 'bytes') return dialect === 'sqlite' ? sql`blob` : sql`bytea`;
@@ -227,6 +279,9 @@ async function createTables(
 
 const migrations = (dialect: StoreDialect): Record<string, Migration> => ({
   '0001_first': { up: (db: Kysely<unknown>) => createTables(db, FIRST_TABLES, dialect) },
+  '0002_permissions': {
+    up: (db: Kysely<unknown>) => createTables(db, PERMISSION_TABLES, dialect),
+  },
 });
 
 /** Brings the schema up to date. Throws `unsupported` when the database was written by a later Postern. */
