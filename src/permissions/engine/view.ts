@@ -20,4 +20,9 @@ export interface TupleView {
   objects(namespace: string): Iterable<string>;
   /** Every subject id that occurs in a tuple; each once. */
   subjectIds(): Iterable<string>;
+  /**
+   * Optional: the kinds of subject sets that are stored, as namespace and relation, each once; more than there are is no
+   * harm. It spares a look through all objects where a model grants by negation alone.
+   */
+  setKinds?(): Iterable<{ readonly namespace: string; readonly relation: string }>;
 }
