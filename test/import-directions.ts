@@ -20,10 +20,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   portal: ['channel', 'trust'],
   control: ['trust'],
   authority: ['fabric', 'audit', 'store', 'trust'],
+  permissions: ['fabric', 'audit', 'store', 'trust'],
   relay: ['fabric', 'audit', 'store', 'trust', 'channel', 'control'],
   node: ['portal', 'channel', 'control', 'home', 'trust'],
-  server: ['authority', 'relay', 'fabric', 'audit', 'store', 'control', 'channel', 'trust'],
-  cli: ['server', 'node', 'control', 'home', 'trust'],
+  server: [
+    'authority',
+    'permissions',
+    'relay',
+    'fabric',
+    'audit',
+    'store',
+    'control',
+    'channel',
+    'trust',
+  ],
+  cli: ['server', 'node', 'control', 'home', 'trust', 'permissions'],
 };
 /** Doors besides index.ts: light ones, which keep the start of the command line quick. */
 const DOORS = /^(index|light|client-index)\.ts$/;

@@ -39,7 +39,13 @@ describe('the configuration', () => {
   };
   it('listens on this machine alone without a file', () => {
     const config = load();
-    expect(config).toEqual({ ...DEFAULTS, home, rootKeyFile: join(home, 'root.key') });
+    const { permissions, ...rest } = config;
+    expect(rest).toEqual({ ...DEFAULTS, home, rootKeyFile: join(home, 'root.key') });
+    const own = (port: number) => ({ host: '127.0.0.1', port, isOpen: false });
+    expect(permissions).toMatchObject({
+      ...{ read: own(4466), write: own(4467), metrics: own(4468), language: own(4469) },
+      ...{ model: undefined, maxBatchSize: 10, isStrict: false },
+    });
     expect(Object.isFrozen(config)).toBe(true);
   });
   it.each(['', '{}', '# nothing yet\n', 'null'])('is the default with the file %j', (text) => {

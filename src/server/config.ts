@@ -4,12 +4,17 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { parse } from 'yaml';
 import { PosternError, Secret } from '../kernel/index.ts';
 import { parseAddress } from '../trust/light.ts';
+import {
+  loadPermissionConfig,
+  type PermissionConfig,
+  PermissionConfigFile,
+} from './permission-config.ts';
 
 /** As many as a ticket carries. */
 const ADVERTISED_MAX = 16;
@@ -42,6 +47,11 @@ const ConfigFile = Type.Object(
       Type.String({ description: 'postgres://…; the embedded SQLite file without it' }),
     ),
     root_key_file: Type.Optional(Type.String()),
+    permissions: Type.Optional(
+      Type.Union([PermissionConfigFile, Type.String()], {
+        description: 'Relation tuples and checks: the keys of a keto.yml, or the path of one',
+      }),
+    ),
     log_level: Type.Optional(
       Type.Union([
         Type.Literal('debug'),
@@ -67,6 +77,8 @@ export interface ServerConfig {
   /** 32 bytes in hex or base64 from the environment; beats the file. */
   readonly rootKey: Secret | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Undefined when permissions are turned off. */
+  readonly permissions: PermissionConfig | undefined;
 }
 
 /** `POSTERN_SERVER_HOME`, else `~/.postern-server`. */
@@ -167,6 +179,11 @@ export function loadServerConfig(
     rootKeyFile:
       text('POSTERN_ROOT_KEY_FILE', 'root_key_file', file.root_key_file) ?? join(home, 'root.key'),
     rootKey: rootKey === undefined ? undefined : new Secret(rootKey),
+    permissions: loadPermissionConfig(
+      file.permissions,
+      path === undefined ? home : dirname(resolve(path)),
+      env,
+    ),
     logLevel: level(setting('POSTERN_LOG_LEVEL', 'log_level', file.log_level)),
   });
 }

@@ -18,10 +18,10 @@ import { join } from 'node:path';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { Counter, Gauge, Registry } from 'prom-client';
-import { createAudit } from '../audit/index.ts';
+import { type Audit, createAudit } from '../audit/index.ts';
 import { AuthorityManager } from '../authority/index.ts';
 import { tuneMemory } from '../channel/index.ts';
-import { createFabric } from '../fabric/index.ts';
+import { createFabric, type Fabric } from '../fabric/index.ts';
 import {
   type Logger,
   newId,
@@ -30,6 +30,7 @@ import {
   systemClock,
   toPosternError,
 } from '../kernel/index.ts';
+import { PermissionManager } from '../permissions/index.ts';
 import { RelayService } from '../relay/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 import { createServerCa, fingerprint } from '../trust/index.ts';
@@ -41,6 +42,8 @@ import { addManagementRoutes, type ServerParts } from './http/management.ts';
 import { addNodeRoutes, machineOf, NodeSessions } from './http/nodes.ts';
 import { publishOpenApi } from './http/openapi.ts';
 import { NodePort } from './node-port.ts';
+import { followModel } from './permission-model.ts';
+import { addAdminPermissions, listenPermissions } from './permission-ports.ts';
 import { CHECK_INTERVAL_MS, HEADERS_MS, listenPublic } from './public-port.ts';
 
 export interface RunningServer {
@@ -56,6 +59,7 @@ const NODE_TLS = {
   secureOptions: constants.SSL_OP_NO_TICKET,
 } as const;
 const HEAD_INTERVAL_MS = 60_000;
+const RELATIONS_PUSH_MS = 250;
 const BODY_BYTES_MAX = 256 * 1024;
 const REQUEST_MS = 30_000;
 /** How long requests under way may take when the server stops. */
@@ -66,6 +70,7 @@ export interface ServerState {
   readonly pid: number;
   readonly nodes: string;
   readonly public: string;
+  readonly permissions?: Readonly<Record<'read' | 'write' | 'metrics' | 'opl', string>>;
   readonly started_at: string;
   readonly version: string;
 }
@@ -138,6 +143,49 @@ async function refuseSecondServer(socketPath: string): Promise<void> {
   rmSync(socketPath, { force: true });
 }
 
+async function openPermissions(
+  config: ServerConfig,
+  parts: { store: Store; fabric: Fabric; audit: Audit; logger: Logger },
+): Promise<PermissionManager | undefined> {
+  const { permissions: c } = config;
+  if (c === undefined) return undefined;
+  const manager = await PermissionManager.open({
+    ...parts,
+    clock: systemClock,
+    limits: {
+      isStrict: c.isStrict,
+      ...(c.maxReadDepth === undefined ? {} : { maxReadDepth: c.maxReadDepth }),
+      ...(c.stepsMax === undefined ? {} : { stepsMax: c.stepsMax }),
+      ...(c.memoryBudgetBytes === undefined ? {} : { memoryBudgetBytes: c.memoryBudgetBytes }),
+      ...(c.historyWindowMs === undefined ? {} : { historyWindowMs: c.historyWindowMs }),
+    },
+  });
+  if (c.model === undefined) return manager;
+  try {
+    const stop = await followModel(c.model, manager, parts.logger);
+    manager.onClose(stop);
+    return manager;
+  } catch (reason) {
+    manager.close();
+    throw reason;
+  }
+}
+
+/** Nodes whose policies ask about relations hear that some changed, at most four times a second. */
+function tellNodes(permissions: PermissionManager, sessions: NodeSessions): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const stop = permissions.onChange(() => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      for (const s of sessions.all) if (s.hasAsked) s.push({ type: 'relations' });
+    }, RELATIONS_PUSH_MS);
+  });
+  return () => {
+    clearTimeout(timer);
+    stop();
+  };
+}
+
 /** Starts a server. Throws `conflict` when one runs in the home or a port is taken, `denied` for a wrong root key. */
 export async function runServer(
   config: ServerConfig,
@@ -174,6 +222,8 @@ export async function runServer(
     const ca = await caOf(store, fabric);
     // Public: what others verify this server's certificate with (curl --cacert).
     writeFileSync(join(config.home, 'ca.pem'), ca.certificatePem, { mode: 0o644 });
+    const permissions = await openPermissions(config, { store, fabric, audit, logger });
+    closers.push(() => permissions?.close());
     const relay = new RelayService();
     const sessions = new NodeSessions();
     let nodeAddress = config.nodes;
@@ -190,6 +240,7 @@ export async function runServer(
           : ownAddresses(nodeAddress.host, nodeAddress.port),
       version: o.version,
       startedAtMs: Date.now(),
+      permissions,
     };
 
     // What changed at this server or another on the same database: revocations reach every session at once.
@@ -214,6 +265,7 @@ export async function runServer(
       }
     });
     closers.push(() => reader.close());
+    if (permissions !== undefined) closers.push(tellNodes(permissions, sessions));
 
     const registry = new Registry();
     const requests = new Counter({
@@ -265,6 +317,11 @@ export async function runServer(
     finish(admin, 'admin');
     await publishOpenApi(admin, o.version);
     addManagementRoutes(admin, parts, async () => ({ kind: 'local' }));
+    if (permissions !== undefined && config.permissions !== undefined)
+      await addAdminPermissions(admin, {
+        ...{ permissions, fabric, logger, version: o.version },
+        config: config.permissions,
+      });
     admin.get('/metrics', async (_request, reply) =>
       reply.type(registry.contentType).send(await registry.metrics()),
     );
@@ -303,6 +360,16 @@ export async function runServer(
     closers.push(() => certificate.close());
     const publicPort = await listenPublic(open, certificate, config.public);
     closers.push(() => publicPort.close());
+
+    const permissionPorts =
+      permissions === undefined || config.permissions === undefined
+        ? undefined
+        : await listenPermissions({
+            ...{ permissions, fabric, certificate, registry, logger, audit },
+            config: config.permissions,
+            version: o.version,
+          });
+    closers.push(() => permissionPorts?.close());
 
     // The node port.
     // Typed as any other instance: the routes use nothing that HTTP/1.1 and HTTP/2 do not share, connectionOf apart.
@@ -390,6 +457,7 @@ export async function runServer(
       pid: process.pid,
       nodes: `${nodeAddress.host}:${nodeAddress.port}`,
       public: `${config.public.host}:${publicPort.port}`,
+      ...(permissionPorts === undefined ? {} : { permissions: permissionPorts.addresses }),
       started_at: new Date().toISOString(),
       version: o.version,
     };

@@ -18,9 +18,11 @@ import type {
 import type { CredentialGrant } from '../../control/index.ts';
 import { type Decision, type Fabric, scopeCovers } from '../../fabric/index.ts';
 import { PosternError, toPosternError } from '../../kernel/index.ts';
+import type { Permissions } from '../../permissions/index.ts';
 import type { RelayService } from '../../relay/index.ts';
 import { encodeTicket } from '../../trust/light.ts';
 import { actorOf, type Caller, callerId } from '../caller.ts';
+import { addPermissionManagement } from './permissions.ts';
 
 export interface ServerParts {
   readonly fabric: Fabric;
@@ -33,6 +35,8 @@ export interface ServerParts {
   advertised(): readonly string[];
   readonly version: string;
   readonly startedAtMs: number;
+  /** Undefined when permissions are turned off. */
+  readonly permissions: Permissions | undefined;
 }
 
 const Name = Type.String({ minLength: 1, maxLength: 128 });
@@ -490,6 +494,11 @@ export function addManagementRoutes(
       );
     },
   );
+  if (parts.permissions !== undefined)
+    addPermissionManagement(app, parts.permissions, async (request, action, resource) =>
+      may(request, action, resource, await scope(request)),
+    );
+
   api.get('/api/v1/status', async (request) => {
     await callerOf(request);
     return {

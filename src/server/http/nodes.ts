@@ -57,6 +57,8 @@ export function tlsOf(request: FastifyRequest): TLSSocket {
 }
 
 export interface LiveSession extends RelaySession {
+  /** Set once the node asked about relations: it is told when some change. */
+  hasAsked: boolean;
   end(): void;
 }
 
@@ -208,6 +210,7 @@ export function addNodeRoutes(
         identifier: peer.identifier,
         node: request.query.node,
         attributes: peer.attributes,
+        hasAsked: false,
         push: (message) => push(message as ControlPush),
         end: () => raw.destroy(),
       };
@@ -300,6 +303,44 @@ export function addNodeRoutes(
         services: holder.services,
         direct_addresses: holder.directAddresses,
       };
+    },
+  );
+
+  const RelationQuestion = Type.Object({
+    peer: Line(128),
+    namespace: Type.String({ maxLength: 65_536 }),
+    object: Type.String({ maxLength: 65_536 }),
+    relation: Type.String({ maxLength: 65_536 }),
+  });
+  /** Null: the server does not say. A node learns of members of its own project alone. */
+  async function relationOf(
+    projectId: string,
+    q: { peer: string; namespace: string; object: string; relation: string },
+  ): Promise<boolean | null> {
+    if (parts.permissions === undefined) return null;
+    if ((await authority.findMember(projectId, q.peer)) === undefined) return null;
+    const { namespace, object, relation } = q;
+    try {
+      const on = { namespace, object, relation };
+      return (await parts.permissions.check(on, { id: q.peer })).allowed;
+    } catch {
+      // An unknown namespace, an undeclared relation, a check without an end: no answer, which denies.
+      return null;
+    }
+  }
+  api.post(
+    `${CONTROL}/relations`,
+    {
+      schema: {
+        body: Type.Object({ questions: Type.Array(RelationQuestion, { maxItems: 1_000 }) }),
+      },
+    },
+    async (request) => {
+      const { projectId } = await machine(request);
+      sessions.of(connectionOf(request).key).hasAsked = true;
+      const answers: (boolean | null)[] = [];
+      for (const q of request.body.questions) answers.push(await relationOf(projectId, q));
+      return { answers };
     },
   );
 
