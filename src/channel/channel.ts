@@ -52,7 +52,7 @@ export interface ChannelHandlers {
   /** A CONNECT stream for a service by name. */
   onConnect(stream: http2.ServerHttp2Stream, service: string, channel: Channel): void;
   /** A question: may the peer use this service? Throws `denied` or `not_found`. */
-  onProbe(service: string, channel: Channel): void;
+  onProbe(service: string, channel: Channel): void | Promise<void>;
   /** A short message to a service; answers the reply. */
   onMessage(service: string, body: Buffer, channel: Channel): Promise<Buffer>;
   /** The peer claims a relay name at this node; the stream lives as long as the claim. Throws `denied`. */
@@ -828,6 +828,15 @@ export async function acceptChannel(
   });
 }
 
+/** The name that a path ends with. Throws `invalid` for a broken escape. */
+function nameIn(path: string, prefix: string): string {
+  try {
+    return decodeURIComponent(path.slice(prefix.length));
+  } catch (cause) {
+    throw new PosternError('invalid', 'The path is not well-formed', { cause });
+  }
+}
+
 function serve(
   channel: Channel,
   handlers: ChannelHandlers,
@@ -841,10 +850,13 @@ function serve(
       channel.track(stream);
       handlers.onConnect(stream, headers[':authority'] ?? '', channel);
     } else if (method === 'GET' && path.startsWith(SERVICE_PATH)) {
-      handlers.onProbe(decodeURIComponent(path.slice(SERVICE_PATH.length)), channel);
-      stream.respond({ ':status': 200 }, { endStream: true });
+      Promise.resolve(handlers.onProbe(nameIn(path, SERVICE_PATH), channel))
+        .then(() => {
+          if (!stream.destroyed) stream.respond({ ':status': 200 }, { endStream: true });
+        })
+        .catch((reason: unknown) => refuseStream(stream, toPosternError(reason)));
     } else if (method === 'POST' && path.startsWith(MESSAGE_PATH)) {
-      const service = decodeURIComponent(path.slice(MESSAGE_PATH.length));
+      const service = nameIn(path, MESSAGE_PATH);
       collectBody(stream)
         .then((body) => handlers.onMessage(service, body, channel))
         .then((reply) => {
@@ -854,7 +866,7 @@ function serve(
         })
         .catch((reason: unknown) => refuseStream(stream, toPosternError(reason)));
     } else if (method === 'POST' && path.startsWith(RELAY_PATH) && handlers.onClaim) {
-      handlers.onClaim(decodeURIComponent(path.slice(RELAY_PATH.length)), stream, channel);
+      handlers.onClaim(nameIn(path, RELAY_PATH), stream, channel);
       stream.resume();
     } else throw new PosternError('not_found', 'A channel knows no such path');
   } catch (reason) {

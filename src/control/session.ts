@@ -32,6 +32,7 @@ interface ControlEvents {
   rendezvous: [push: Extract<ControlPush, { type: 'rendezvous' }>];
   displaced: [push: Extract<ControlPush, { type: 'relay_displaced' }>];
   renew: [];
+  relations: [];
 }
 
 const BACKOFF_FIRST_MS = 100;
@@ -203,6 +204,9 @@ export class ControlSession extends EventEmitter<ControlEvents> {
       case 'renew':
         this.emit('renew');
         return;
+      case 'relations':
+        this.emit('relations');
+        return;
       default: {
         const never: never = push;
         throw new PosternError('internal', `Unknown push ${never}`);
@@ -232,6 +236,13 @@ export class ControlSession extends EventEmitter<ControlEvents> {
   async requestRendezvous(relay: string): Promise<RendezvousGrant> {
     const answer = await this.link.request('POST', `${CONTROL}/rendezvous`, { relay });
     return answer as RendezvousGrant;
+  }
+  /** Asks whether peers are in relations to objects; null where the server does not say. */
+  async askRelations(
+    questions: readonly { peer: string; namespace: string; object: string; relation: string }[],
+  ): Promise<readonly (boolean | null)[]> {
+    const answer = await this.link.request('POST', `${CONTROL}/relations`, { questions });
+    return (answer as { answers: readonly (boolean | null)[] }).answers;
   }
   /** Reports denials to the server's audit log; lost when the server is away. */
   async report(decisions: readonly object[]): Promise<void> {

@@ -79,7 +79,9 @@ export type ControlPush =
       readonly peer_identifier: string;
     }
   | { readonly type: 'relay_displaced'; readonly relay: string; readonly by: string }
-  | { readonly type: 'renew' };
+  | { readonly type: 'renew' }
+  /** Relations changed: to nodes that asked about some. */
+  | { readonly type: 'relations' };
 export interface RendezvousGrant {
   readonly token: string;
   readonly peer_identifier: string;

@@ -49,6 +49,7 @@ import {
   selfIssue,
 } from '../trust/index.ts';
 import { type Denial, PolicyBook } from './policies.ts';
+import { type PeerQuestion, RelationAnswers } from './relations.ts';
 import { RelayClaim } from './relay-claim.ts';
 import { FORWARD_PREFIX, RENDEZVOUS_PREFIX, RelayHost } from './relay-host.ts';
 import { hostPlaceOf, type Place, placesOf, printPlace } from './target.ts';
@@ -66,6 +67,8 @@ const FIRST_BYTE_MS = 2_000;
 const REPORTS_MAX = 100;
 const REPORT_INTERVAL_MS = 250;
 const TIMER_MS_MAX = 2 ** 31 - 1;
+/** How often relations that live streams rest on are asked about without a push. */
+const RELATIONS_INTERVAL_MS = 5_000;
 const DRAIN_MS = 3_000;
 /** A node that starts waits this long for its server before it goes by the revocations it has kept. */
 const CATCH_UP_MS = 2_000;
@@ -131,6 +134,8 @@ export class NodeAgent {
   #notAfterMs = Number.POSITIVE_INFINITY;
   #notBeforeMs = 0;
   #renewal: NodeJS.Timeout | undefined;
+  /** For when the server is out of reach and pushes nothing. */
+  readonly #relationTimer = setInterval(() => void this.#recheckRelations(), RELATIONS_INTERVAL_MS);
   #isRenewing = false;
   #control: ControlSession | undefined;
   readonly #revoked = new Map<string, number | null>();
@@ -158,12 +163,14 @@ export class NodeAgent {
       records: o.home.policies(o.name),
       hasAuthority: this.project !== undefined,
       node: o.name,
+      relations: this.#relationAnswers,
       onDenial: (denial) => this.#onDenial(denial),
     });
     this.relayHost = new RelayHost(this.project !== undefined);
-    this.outlets = new OutletRegistry((service, peer) =>
-      this.policies.check('outlet', service, peer),
-    );
+    this.outlets = new OutletRegistry({
+      prepare: (service, peer) => this.policies.prepare('outlet', service, peer),
+      check: (service, peer, isLive) => this.policies.check('outlet', service, peer, isLive),
+    });
   }
 
   get name(): string {
@@ -186,6 +193,31 @@ export class NodeAgent {
     return fallback !== undefined && isEnrolled(fallback)
       ? fallback
       : this.home.projects.list().find(isEnrolled);
+  }
+
+  readonly #relationAnswers = new RelationAnswers(async (questions) => {
+    if (this.#control === undefined)
+      throw new PosternError('unavailable', 'This node has no server to ask');
+    return this.#control.askRelations(questions);
+  });
+
+  /** What the policies ask about everybody who is connected now. */
+  #liveQuestions(): readonly PeerQuestion[] {
+    const outlets = this.outlets.live.flatMap(({ service, peer }) =>
+      this.policies.questions('outlet', service, peer),
+    );
+    const inlets = this.inlets.flatMap(({ record, inlet }) =>
+      inlet.livePeers.flatMap((peer) => this.policies.questions('inlet', record.name, peer)),
+    );
+    return [...outlets, ...inlets];
+  }
+
+  /** Asks again about what live streams rest on, and cuts those that have lost it. */
+  async #recheckRelations(): Promise<void> {
+    const questions = this.#liveQuestions();
+    if (questions.length === 0) return;
+    await this.#relationAnswers.refresh(questions);
+    this.recheck();
   }
 
   readonly #trust: ChannelTrust = {
@@ -226,8 +258,8 @@ export class NodeAgent {
       else this.outlets.connect(stream, service, channel);
     },
     onClaim: (name, stream, channel) => this.relayHost.claim(name, stream, channel),
-    onProbe: (service, channel) => {
-      if (!this.isService(service)) this.outlets.probe(service, channel.peer);
+    onProbe: async (service, channel) => {
+      if (!this.isService(service)) await this.outlets.probe(service, channel.peer);
     },
     onMessage: async (service, body) => this.answer(service, body),
   };
@@ -463,6 +495,7 @@ export class NodeAgent {
     });
     control.on('revocations', (list) => this.#onRevocations(list));
     control.on('renew', () => this.#renew());
+    control.on('relations', () => void this.#recheckRelations());
     control.on('displaced', ({ relay, by }) => {
       const state = this.#relays.get(relay);
       if (state === undefined) return;
@@ -781,7 +814,7 @@ export class NodeAgent {
     return pool;
   }
 
-  #check(state: InletState, peer: Peer): void {
+  #check(state: InletState, peer: Peer, isLive: boolean = false): void {
     const { authorized, name } = state.record;
     if (authorized !== undefined && peer.identifier !== authorized)
       throw this.policies.deny(
@@ -791,13 +824,16 @@ export class NodeAgent {
         `--authorized ${authorized}`,
         `needs the identity ${authorized}, the peer is ${peer.identifier}`,
       );
-    this.policies.check('inlet', name, peer);
+    this.policies.check('inlet', name, peer, isLive);
   }
 
   #peek(state: InletState): { channel: Channel; service: string } | undefined {
     if (state.active === undefined) return undefined;
     const channel = this.#pool(state, state.active).peek();
-    return channel === undefined ? undefined : { channel, service: state.active.service };
+    if (channel === undefined) return undefined;
+    // Questions about relations are asked on the slow way.
+    if (!this.policies.isPrepared('inlet', state.record.name, channel.peer)) return undefined;
+    return { channel, service: state.active.service };
   }
 
   /** Finds the first place that answers, and asks whether it will have us. */
@@ -806,6 +842,7 @@ export class NodeAgent {
     for (const place of state.places) {
       try {
         const channel = await this.#pool(state, place).get();
+        await this.policies.prepare('inlet', state.record.name, channel.peer);
         this.#check(state, channel.peer);
         await channel.probe(place.service);
         state.active = place;
@@ -841,7 +878,7 @@ export class NodeAgent {
       port,
       peek: () => this.#peek(state),
       connect: () => this.#connect(state),
-      check: (channel) => this.#check(state, channel.peer),
+      check: (channel, isLive) => this.#check(state, channel.peer, isLive),
       onFailure: (reason) => {
         state.lastFailure = reason;
         this.logger.warn(
@@ -967,6 +1004,7 @@ export class NodeAgent {
     this.#isClosing = true;
     clearTimeout(this.#renewal);
     clearTimeout(this.#reporting);
+    clearInterval(this.#relationTimer);
     for (const { server } of this.#listeners.values()) server.close();
     const hasLive =
       this.outlets.liveStreams > 0 || this.inlets.some((s) => s.inlet.liveConnections > 0);

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Home, openHome } from '../home/index.ts';
 import type { Peer } from '../trust/index.ts';
 import { type Denial, PolicyBook, type Side } from './policies.ts';
+import { RelationAnswers } from './relations.ts';
 
 const WEB: Peer = {
   ...{ identifier: 'Iweb', projectId: 'p1', attributes: { component: 'web' }, hasCredential: true },
@@ -22,6 +23,7 @@ let denials: Denial[];
 const open = (hasAuthority: boolean = true): PolicyBook =>
   new PolicyBook({
     ...{ records: home.policies('n1'), hasAuthority, node: 'n1' },
+    relations: new RelationAnswers(async () => []),
     onDenial: (denial) => denials.push(denial),
   });
 const passes = (

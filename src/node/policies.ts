@@ -13,7 +13,10 @@ import {
   parsePolicy,
   peerEnvironment,
   printPolicy,
+  questionsOf,
+  type RelationQuestion,
 } from '../trust/index.ts';
+import type { PeerQuestion, RelationAnswers } from './relations.ts';
 
 export type Side = 'inlet' | 'outlet';
 export interface Denial {
@@ -42,6 +45,7 @@ export const RESOURCE_TYPES = [
 interface Entry {
   readonly record: PolicyRecord;
   readonly policy: Policy;
+  readonly questions: readonly RelationQuestion[];
 }
 
 export class PolicyBook {
@@ -49,6 +53,7 @@ export class PolicyBook {
   readonly #entries = new Map<string, Entry>();
   readonly #hasAuthority: boolean;
   readonly #node: string;
+  readonly #relations: RelationAnswers;
   readonly #recent = new Map<string, Denial>();
   readonly #onDenial: (denial: Denial) => void;
 
@@ -56,14 +61,15 @@ export class PolicyBook {
     records: Collection<PolicyRecord>;
     hasAuthority: boolean;
     node: string;
+    relations: RelationAnswers;
     onDenial(denial: Denial): void;
   }) {
     this.#records = o.records;
     this.#hasAuthority = o.hasAuthority;
     this.#node = o.node;
+    this.#relations = o.relations;
     this.#onDenial = o.onDenial;
-    for (const record of o.records.list())
-      this.#entries.set(record.name, { record, policy: parsePolicy(record.expression) });
+    for (const record of o.records.list()) this.#keep(record, parsePolicy(record.expression));
   }
 
   /** Creates or replaces; answers it as it prints. Throws `invalid`. */
@@ -71,8 +77,11 @@ export class PolicyBook {
     const policy = parsePolicy(text);
     const record = { name, isType, expression: printPolicy(policy) };
     this.#records.put(record);
-    this.#entries.set(name, { record, policy });
+    this.#keep(record, policy);
     return record;
+  }
+  #keep(record: PolicyRecord, policy: Policy): void {
+    this.#entries.set(record.name, { record, policy, questions: questionsOf(policy) });
   }
   get(name: string): PolicyRecord {
     return this.#records.get(name);
@@ -85,10 +94,35 @@ export class PolicyBook {
     this.#entries.delete(name);
   }
 
-  /** Asks; throws `denied` with the decision's id and what would have made it pass. */
-  check(side: Side, resource: string, peer: Peer): void {
-    const type = `tcp-${side}`;
-    const entry = this.#entries.get(resource) ?? this.#entries.get(type);
+  #entry(side: Side, resource: string): Entry | undefined {
+    return this.#entries.get(resource) ?? this.#entries.get(`tcp-${side}`);
+  }
+
+  /** What the policy asks about relations of this peer. */
+  questions(side: Side, resource: string, peer: Peer): readonly PeerQuestion[] {
+    const questions = this.#entry(side, resource)?.questions ?? [];
+    return questions.map((q) => ({ ...q, peer: peer.identifier }));
+  }
+
+  /** Whether `check` can be asked at once. */
+  isPrepared(side: Side, resource: string, peer: Peer): boolean {
+    const { questions = [] } = this.#entry(side, resource) ?? {};
+    return this.#relations.isFresh(peer.identifier, questions);
+  }
+
+  /** Undefined when `check` can be asked at once; else it can when the promise resolves. */
+  prepare(side: Side, resource: string, peer: Peer): Promise<void> | undefined {
+    const questions = this.questions(side, resource, peer);
+    if (this.#relations.isFresh(peer.identifier, questions)) return undefined;
+    return this.#relations.refresh(questions);
+  }
+
+  /**
+   * Asks; throws `denied` with the decision's id and what would have made it pass. What is new needs answers about
+   * relations that are fresh (`prepare`); what is live may rest on older ones for a while.
+   */
+  check(side: Side, resource: string, peer: Peer, isLive: boolean = false): void {
+    const entry = this.#entry(side, resource);
     if (entry === undefined) {
       if (!this.#hasAuthority || peer.hasCredential) return;
       throw this.deny(
@@ -99,7 +133,10 @@ export class PolicyBook {
         'needs a credential of this project, the peer has none',
       );
     }
-    const verdict = evaluatePolicy(entry.policy, peerEnvironment(peer, resource));
+    const answer = isLive
+      ? this.#relations.of(peer.identifier)
+      : this.#relations.freshOf(peer.identifier);
+    const verdict = evaluatePolicy(entry.policy, peerEnvironment(peer, resource), answer);
     if (verdict.allowed) return;
     throw this.deny(
       side,

@@ -7,6 +7,7 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
 import { bridge, type Channel, refusalFromHeaders } from '../channel/index.ts';
 import { PosternError, toPosternError } from '../kernel/index.ts';
+import type { Peer } from '../trust/index.ts';
 
 export interface InletOptions {
   readonly host: string;
@@ -15,8 +16,8 @@ export interface InletOptions {
   /** A channel to the outlet's node and the service's name there, without waiting when one is up. */
   peek(): InletTarget | undefined;
   connect(): Promise<InletTarget>;
-  /** Asks this inlet's policy about the peer; throws `denied`. */
-  check(channel: Channel): void;
+  /** Asks this inlet's policy about the peer; throws `denied`. `isLive`: the connection was allowed before. */
+  check(channel: Channel, isLive: boolean): void;
   onFailure(reason: PosternError): void;
 }
 export interface InletTarget {
@@ -43,6 +44,11 @@ export class Inlet {
 
   get liveConnections(): number {
     return this.#live.size;
+  }
+
+  /** The nodes that live connections lead to. */
+  get livePeers(): readonly Peer[] {
+    return [...this.#live.values()].flatMap((l) => (l === undefined ? [] : [l.channel.peer]));
   }
 
   /** Binds; answers the address in use. Throws `conflict` when the address is taken. */
@@ -102,7 +108,7 @@ export class Inlet {
   #open(socket: Socket, { channel, service }: InletTarget): void {
     if (socket.destroyed) return;
     try {
-      this.#options.check(channel);
+      this.#options.check(channel, false);
       const stream = channel.openStream(service);
       this.#live.set(socket, { stream, channel });
       stream.once('response', (headers) => {
@@ -122,7 +128,7 @@ export class Inlet {
     for (const [socket, live] of this.#live) {
       if (live === undefined) continue;
       try {
-        this.#options.check(live.channel);
+        this.#options.check(live.channel, true);
       } catch (reason) {
         this.#options.onFailure(toPosternError(reason));
         live.stream.destroy(toPosternError(reason));

@@ -68,7 +68,7 @@ async function portal(
   target.listen(0, '127.0.0.1');
   await once(target, 'listening');
   const at = target.address();
-  const outlets = new OutletRegistry(() => undefined);
+  const outlets = new OutletRegistry({ prepare: () => undefined, check: () => undefined });
   outlets.add({
     name: 'outlet',
     host: '127.0.0.1',
@@ -80,7 +80,7 @@ async function portal(
     holder.trust,
     {
       onConnect: (stream, service, channel) => outlets.connect(stream, service, channel),
-      onProbe: (service, channel) => void outlets.probe(service, channel.peer),
+      onProbe: (service, channel) => outlets.probe(service, channel.peer),
       onMessage: async (_service, body) => body,
     },
     { relay: 'db' },

@@ -16,8 +16,13 @@ export interface OutletTarget {
   readonly port: number;
   readonly tls: boolean;
 }
-/** Asks the policy; throws `denied` with its reason and decision id. */
-export type PeerCheck = (service: string, peer: Peer) => void;
+/** The policies, as an outlet asks them. */
+export interface PeerCheck {
+  /** Undefined when `check` can be asked at once; else it can when the promise resolves. */
+  prepare(service: string, peer: Peer): Promise<void> | undefined;
+  /** Throws `denied` with its reason and decision id. `isLive`: the stream was allowed before. */
+  check(service: string, peer: Peer, isLive: boolean): void;
+}
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -39,6 +44,10 @@ export class OutletRegistry {
   get names(): string[] {
     return [...this.#targets.keys()];
   }
+  /** Whom live streams serve, and by which service. */
+  get live(): readonly { readonly service: string; readonly peer: Peer }[] {
+    return [...this.#live].map(({ service, channel }) => ({ service, peer: channel.peer }));
+  }
   get liveStreams(): number {
     return this.#live.size;
   }
@@ -53,23 +62,37 @@ export class OutletRegistry {
     this.recheck();
   }
 
-  /** Throws `not_found` or `denied`. */
-  probe(service: string, peer: Peer): OutletTarget {
+  /** Answers whether a stream would be served. Throws `not_found` or `denied`. */
+  async probe(service: string, peer: Peer): Promise<void> {
+    await this.#check.prepare(service, peer);
+    this.#find(service, peer, false);
+  }
+
+  #find(service: string, peer: Peer, isLive: boolean): OutletTarget {
     const target = this.#targets.get(service);
     if (target === undefined)
       throw new PosternError(
         'not_found',
         `There is no outlet "${service.slice(0, 100)}" at the peer's node`,
       );
-    this.#check(service, peer);
+    this.#check.check(service, peer, isLive);
     return target;
   }
 
   /** Serves one CONNECT stream. */
   connect(stream: ServerHttp2Stream, service: string, channel: Channel): void {
+    const ready = this.#check.prepare(service, channel.peer);
+    if (ready === undefined) this.#serve(stream, service, channel);
+    else
+      void ready.then(() => {
+        if (!stream.destroyed && !stream.closed) this.#serve(stream, service, channel);
+      });
+  }
+
+  #serve(stream: ServerHttp2Stream, service: string, channel: Channel): void {
     let target: OutletTarget;
     try {
-      target = this.probe(service, channel.peer);
+      target = this.#find(service, channel.peer, false);
     } catch (reason) {
       refuseStream(stream, toPosternError(reason));
       return;
@@ -121,7 +144,7 @@ export class OutletRegistry {
   recheck(): void {
     for (const { service, channel, stream } of this.#live) {
       try {
-        this.probe(service, channel.peer);
+        this.#find(service, channel.peer, true);
       } catch (reason) {
         stream.destroy(toPosternError(reason));
       }

@@ -58,14 +58,17 @@ async function portal(
   check: (peer: Peer) => void = () => undefined,
 ): Promise<Portal> {
   const [left, right] = await socketPair(true);
-  const outlets = new OutletRegistry((_service, peer) => check(peer));
+  const outlets = new OutletRegistry({
+    prepare: () => undefined,
+    check: (_service, peer) => check(peer),
+  });
   outlets.add({ name: 'outlet', host: '127.0.0.1', port: targetPort, tls: false });
   const accepted = acceptChannel(
     right,
     b.trust,
     {
       onConnect: (stream, service, channel) => outlets.connect(stream, service, channel),
-      onProbe: (service, channel) => void outlets.probe(service, channel.peer),
+      onProbe: (service, channel) => outlets.probe(service, channel.peer),
       onMessage: async (_service, body) => body,
     },
     { relay: 'db' },

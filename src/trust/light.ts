@@ -24,6 +24,9 @@ export {
   parsePolicy,
   peerEnvironment,
   printPolicy,
+  questionsOf,
+  type RelationAnswer,
+  type RelationQuestion,
   type Verdict,
 } from './policy.ts';
 export {

@@ -9,6 +9,7 @@ import {
   parsePolicy,
   peerEnvironment,
   printPolicy,
+  questionsOf,
 } from './policy.ts';
 
 const corpus = (name: string): string[] =>
@@ -131,5 +132,46 @@ describe('bounds', () => {
     expect(() => parsePolicy(`(= subject.a "${'x'.repeat(16_384)}")`)).toThrow('too long');
     expect(() => parsePolicy(`a${' or a'.repeat(2_000)}`)).toThrow('too long');
     expect(allows(`(= subject.a "${'x'.repeat(16_000)}")`)).toBe(false);
+  });
+});
+
+describe('a policy that asks about a relation', () => {
+  const member = { ...peer, hasCredential: true };
+  const verdict = (text: string, answer?: (relation: string) => boolean | undefined): boolean =>
+    evaluatePolicy(
+      parsePolicy(text),
+      peerEnvironment(member, 'outlet'),
+      answer === undefined ? undefined : (q) => answer(`${q.namespace}:${q.object}#${q.relation}`),
+    ).allowed;
+  const ASKS = '(check "access" "db:prod")';
+
+  it('prints as it was read, and says what it asks', () => {
+    expect(printPolicy(parsePolicy(ASKS))).toBe(ASKS);
+    expect(questionsOf(parsePolicy(`(or (not ${ASKS}) (check "own" "db:a:b"))`))).toEqual([
+      { namespace: 'db', object: 'prod', relation: 'access' },
+      { namespace: 'db', object: 'a:b', relation: 'own' },
+    ]);
+  });
+  it('is as its answer', () => {
+    expect(verdict(ASKS, () => true)).toBe(true);
+    expect(verdict(ASKS, () => false)).toBe(false);
+    expect(verdict(`(and (= subject.component "web") ${ASKS})`, () => true)).toBe(true);
+    expect(verdict(`(not ${ASKS})`, () => false)).toBe(true);
+  });
+  it('denies as a whole when a question has no answer, also under not and beside what is true', () => {
+    expect(verdict(ASKS)).toBe(false);
+    expect(verdict(`(not ${ASKS})`)).toBe(false);
+    expect(verdict(`(or (= subject.component "web") ${ASKS})`)).toBe(false);
+  });
+  it.each([
+    '(check "access")',
+    '(check "access" "db")',
+    '(check "access" ":prod")',
+    '(check subject.component "db:prod")',
+    '(check "a" "b:c" "d")',
+  ])('%s is refused', (text) => expect(() => parsePolicy(text)).toThrow());
+  it('tells which relation decided', () => {
+    const { why } = evaluatePolicy(parsePolicy(ASKS), env, () => false);
+    expect(why).toContain('db:prod#access is no');
   });
 });

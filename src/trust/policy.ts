@@ -1,6 +1,8 @@
 /**
  * The policy expression language: who may use a resource. Two forms: an S-expression whose first element is an operator
  * (`(= subject.component "web")`), and a boolean shorthand (`web or db`) in which a name `a` means `(= subject.a "true")`.
+ * `(check "access" "db:prod")` asks whether the peer is in relation `access` to `db:prod`. Such questions are collected and
+ * answered first, by whoever knows the relations; the language itself asks nobody.
  *
  * INVARIANT: evaluation is pure and denies on any doubt: an unknown identifier, a type mismatch or an unanswered
  * question makes the whole expression false, also under `not`.
@@ -21,13 +23,33 @@ export interface PolicyEnvironment {
   readonly resource: { readonly id: string };
   readonly action: { readonly id: string };
 }
+/** Whether the peer is in a relation to an object. */
+export interface RelationQuestion {
+  readonly namespace: string;
+  readonly object: string;
+  readonly relation: string;
+}
+/** The answer to a question; undefined when there is none. */
+export type RelationAnswer = (question: RelationQuestion) => boolean | undefined;
 export interface Verdict {
   readonly allowed: boolean;
   /** One sentence: what decided, safe to show to an authenticated peer. */
   readonly why: string;
 }
 
-const OPERATORS = ['and', 'or', 'not', 'if', '<', '>', '=', '!=', 'member?', 'exists?'] as const;
+const OPERATORS = [
+  'and',
+  'or',
+  'not',
+  'if',
+  '<',
+  '>',
+  '=',
+  '!=',
+  'member?',
+  'exists?',
+  'check',
+] as const;
 type Operator = (typeof OPERATORS)[number];
 const TEXT_MAX = 16 * 1024;
 const DEPTH_MAX = 64;
@@ -109,6 +131,8 @@ function arity(operator: Operator, count: number): boolean {
       return count === 3;
     case 'member?':
       return count === 2;
+    case 'check':
+      return count === 2;
     case 'exists?':
       return count >= 1;
     case '<':
@@ -123,6 +147,16 @@ function arity(operator: Operator, count: number): boolean {
   }
 }
 
+/** The question of a `check`: the relation, and the object as `namespace:object`. */
+function relationOf(text: string, [first, second]: readonly Expression[]): RelationQuestion {
+  const relation = first?.kind === 'literal' ? first.value : undefined;
+  const on = second?.kind === 'literal' ? second.value : undefined;
+  if (typeof relation !== 'string' || typeof on !== 'string' || on.indexOf(':') < 1)
+    throw invalid(text, 'check takes two texts: (check "relation" "namespace:object")');
+  const at = on.indexOf(':');
+  return { relation, namespace: on.slice(0, at), object: on.slice(at + 1) };
+}
+
 function parseList(text: string): Expression {
   const tokens = tokenize(text);
   let at = 0;
@@ -135,6 +169,7 @@ function parseList(text: string): Expression {
       throw invalid(text, `wrong number of arguments for ${operator}`);
     if (operator === 'exists?' && args.some((a) => a.kind !== 'name'))
       throw invalid(text, 'exists? takes names');
+    if (operator === 'check') relationOf(text, args);
     return { kind: 'call', operator, args };
   };
   const until = (close: ')' | ']', depth: number): Expression[] => {
@@ -285,7 +320,12 @@ function lookup(name: string, env: PolicyEnvironment): Literal | undefined {
   return key !== undefined && Object.hasOwn(env.subject, key) ? env.subject[key] : undefined;
 }
 
-function value(e: Expression, env: PolicyEnvironment): Value {
+/** What is known while a policy is evaluated. */
+interface Known extends PolicyEnvironment {
+  readonly relation: RelationAnswer;
+}
+
+function value(e: Expression, env: Known): Value {
   if (e.kind === 'literal') return e.value;
   if (e.kind === 'sequence')
     return e.items.map((i) => {
@@ -299,17 +339,13 @@ function value(e: Expression, env: PolicyEnvironment): Value {
   return found;
 }
 
-function truth(e: Expression, env: PolicyEnvironment): boolean {
+function truth(e: Expression, env: Known): boolean {
   const v = value(e, env);
   if (typeof v !== 'boolean') throw new Doubt(`${print(e)} is not true or false`);
   return v;
 }
 
-function compare(
-  operator: '<' | '>' | '=',
-  args: readonly Expression[],
-  env: PolicyEnvironment,
-): boolean {
+function compare(operator: '<' | '>' | '=', args: readonly Expression[], env: Known): boolean {
   const values = args.map((a) => value(a, env));
   return values.slice(1).every((right, i) => {
     const left = values[i];
@@ -320,7 +356,7 @@ function compare(
   });
 }
 
-function call(operator: Operator, args: readonly Expression[], env: PolicyEnvironment): Value {
+function call(operator: Operator, args: readonly Expression[], env: Known): Value {
   const [first, second, third] = args;
   switch (operator) {
     case 'and':
@@ -348,6 +384,11 @@ function call(operator: Operator, args: readonly Expression[], env: PolicyEnviro
         throw new Doubt('member? compares values of different types');
       return sequence.includes(item);
     }
+    case 'check': {
+      const answer = env.relation(relationOf('check', args));
+      if (answer === undefined) throw new Doubt('a relation is not answered');
+      return answer;
+    }
     case 'exists?':
       return args.every((a) => a.kind === 'name' && lookup(a.name, env) !== undefined);
     default: {
@@ -373,15 +414,41 @@ function said(e: Expression, env: PolicyEnvironment): string {
   return parts.length === 0 ? 'it names no attribute' : `the credential says ${parts.join(', ')}`;
 }
 
-/** Evaluates a policy; never throws. Any doubt denies. */
-export function evaluatePolicy(policy: Policy, env: PolicyEnvironment): Verdict {
-  const needs = `needs ${printPolicy(policy)}`;
+function questionsIn(e: Expression): RelationQuestion[] {
+  if (e.kind !== 'call') return [];
+  return e.operator === 'check' ? [relationOf('check', e.args)] : e.args.flatMap(questionsIn);
+}
+
+/** The questions that a policy asks, all of them, whatever its evaluation would come to. */
+export function questionsOf(policy: Policy): readonly RelationQuestion[] {
+  return questionsIn(policy.expression);
+}
+
+function heard(questions: readonly RelationQuestion[], answer: RelationAnswer): string {
+  const words = (verdict: boolean | undefined): string => {
+    if (verdict === undefined) return 'not answered';
+    return verdict ? 'yes' : 'no';
+  };
+  return questions
+    .map((q) => `; ${q.namespace}:${q.object}#${q.relation} is ${words(answer(q))}`)
+    .join('');
+}
+
+/** Evaluates a policy; never throws. Any doubt denies, and so does any question without an answer. */
+export function evaluatePolicy(
+  policy: Policy,
+  env: PolicyEnvironment,
+  answer: RelationAnswer = () => undefined,
+): Verdict {
+  const questions = questionsOf(policy);
+  const facts = said(policy.expression, env) + heard(questions, answer);
+  const why = `needs ${printPolicy(policy)}; ${facts}`;
+  if (questions.some((q) => answer(q) === undefined)) return { allowed: false, why };
   try {
-    const allowed = truth(policy.expression, env);
-    return { allowed, why: `${needs}; ${said(policy.expression, env)}` };
+    return { allowed: truth(policy.expression, { ...env, relation: answer }), why };
   } catch (reason) {
     if (!(reason instanceof Doubt)) throw reason;
-    return { allowed: false, why: `${needs}; ${said(policy.expression, env)} (${reason.message})` };
+    return { allowed: false, why: `${why} (${reason.message})` };
   }
 }
 

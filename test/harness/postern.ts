@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -111,6 +112,10 @@ export class World {
       POSTERN_SERVER_HOME: this.serverHome,
       POSTERN_LISTEN_NODES: `127.0.0.1:${this.#nodePort}`,
       POSTERN_LISTEN_PUBLIC: '127.0.0.1:0',
+      POSTERN_LISTEN_PERMISSIONS_READ: '127.0.0.1:0',
+      POSTERN_LISTEN_PERMISSIONS_WRITE: '127.0.0.1:0',
+      POSTERN_LISTEN_PERMISSIONS_METRICS: '127.0.0.1:0',
+      POSTERN_LISTEN_PERMISSIONS_OPL: '127.0.0.1:0',
       NO_COLOR: '1',
       ...this.#extra,
       ...extra,
@@ -142,6 +147,45 @@ export class World {
       readFileSync(join(this.serverHome, 'server.json'), 'utf8'),
     );
     return state.pid;
+  }
+  /** `host:port` of the permission listeners. */
+  permissionPorts(): Readonly<Record<'read' | 'write' | 'metrics' | 'opl', string>> {
+    const state: {
+      permissions: Readonly<Record<'read' | 'write' | 'metrics' | 'opl', string>>;
+    } = JSON.parse(readFileSync(join(this.serverHome, 'server.json'), 'utf8'));
+    return state.permissions;
+  }
+  /** Asks the server's admin socket. */
+  askAdmin(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ readonly status: number; readonly body: string }> {
+    return new Promise((resolve, reject) => {
+      const asked = request(
+        {
+          ...{ socketPath: join(this.serverHome, 'admin.sock'), method, path },
+          headers: body === undefined ? {} : { 'content-type': 'application/json' },
+        },
+        (answer) => {
+          const chunks: Buffer[] = [];
+          answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+          answer.on('end', () =>
+            resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+          );
+        },
+      );
+      asked.on('error', reject);
+      asked.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  }
+  /** Makes a source the current permission model. */
+  async applyModel(source: string, kind: 'opl' | 'names' = 'opl'): Promise<void> {
+    const { status, body } = await this.askAdmin('POST', '/api/v1/permission-models', {
+      source,
+      kind,
+    });
+    if (status !== 201) throw new Error(`the model was refused with ${status}: ${body}`);
   }
   async nodePid(home: string, name: string): Promise<number> {
     const shown: { pid: number } = JSON.parse(await this.ok(home, 'node', 'show', name));
