@@ -24,6 +24,7 @@ const environment = (home: string): NodeJS.ProcessEnv => ({
   POSTERN_SERVER_HOME: join(folder, 'server'),
   POSTERN_LISTEN_NODES: '127.0.0.1:0',
   POSTERN_LISTEN_PUBLIC: '127.0.0.1:0',
+  POSTERN_PERMISSIONS: 'off',
   NO_COLOR: '1',
 });
 

@@ -33,6 +33,13 @@ const FAMILIES: readonly (readonly [readonly string[], () => Promise<FamilyModul
   [['tcp-connection', 'tcp-listener'], () => import('./commands/tcp-transport.ts')],
   [['server'], () => import('./commands/server.ts')],
   [['token', 'audit', 'explain'], () => import('./commands/governance.ts')],
+  [['permission'], () => import('./commands/permission.ts')],
+];
+
+/** The words of the program under the name `keto`, some of which mean something else under its own. */
+const KETO_WORDS = ['check', 'expand', 'relation-tuple', 'namespace', 'status', 'version', 'serve'];
+const KETO_FAMILIES: typeof FAMILIES = [
+  [[...KETO_WORDS, 'migrate'], () => import('./commands/permission-keto.ts')],
 ];
 
 /** Parses and runs; answers the exit code. */
@@ -48,7 +55,8 @@ export async function runProgram(argv: readonly string[], version: string): Prom
     const { refuseUnsupported } = await import('./commands/unsupported.ts');
     return refuseUnsupported(word);
   }
-  const found = FAMILIES.find(([words]) => words.includes(word));
+  const families = session().program === 'keto' ? [...KETO_FAMILIES, ...FAMILIES] : FAMILIES;
+  const found = families.find(([words]) => words.includes(word));
   if (found === undefined) {
     process.stderr.write(`✘ "${word}" is not a command\n  see: ${session().program} --help\n`);
     return EXIT_USAGE;

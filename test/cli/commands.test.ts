@@ -33,7 +33,7 @@ beforeAll(async () => {
   mkdirSync(work);
   files.listen(0, '127.0.0.1');
   await once(files, 'listening');
-  for (const name of ['postern', 'ockam']) symlinkSync(PROGRAM, join(bin, name));
+  for (const name of ['postern', 'ockam', 'keto']) symlinkSync(PROGRAM, join(bin, name));
   await world.startServer();
 });
 afterAll(() => {

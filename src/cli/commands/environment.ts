@@ -11,6 +11,11 @@ const VARIABLES: readonly (readonly [string, string])[] = [
   ['POSTERN_SERVER_HOME', "the server's state (~/.postern-server)"],
   ['POSTERN_LISTEN_NODES', 'where the server listens for nodes (127.0.0.1:4480)'],
   ['POSTERN_LISTEN_PUBLIC', "where the server's API listens (127.0.0.1:4433)"],
+  [
+    'POSTERN_LISTEN_PERMISSIONS_READ, _WRITE, _METRICS, _OPL',
+    'where the server answers about permissions (127.0.0.1:4466 to 4469)',
+  ],
+  ['POSTERN_PERMISSIONS', 'off: no permission listeners'],
   ['POSTERN_ADVERTISE', 'addresses that tickets tell machines to dial'],
   ['POSTERN_DATABASE', 'postgres://… instead of the embedded SQLite file'],
   ['ENROLLMENT_TICKET', 'the ticket with which `node create` joins'],

@@ -1,0 +1,143 @@
+/** `keto relation-tuple create|get|delete|delete-all|parse`. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { Tuple } from '../../permissions/light.ts';
+import { define, type Flags, family } from '../command.ts';
+import { usageError } from '../exit.ts';
+import { table } from '../output.ts';
+import { note } from '../talk.ts';
+import { formatOptions, ketoResult, ketoServer, remoteOptions } from './permission-keto-remote.ts';
+import { tupleTable } from './permission-print.ts';
+import {
+  filterOptions,
+  filterQuery,
+  getTuples,
+  readSource,
+  writeTuples,
+} from './permission-tuples.ts';
+import { readTupleJson, readTupleLines, readTupleWords, tupleJson } from './permission-words.ts';
+
+/** As Keto: directories are read three deep, files up to 10 MB. */
+const DEPTH_MAX = 3;
+const FILE_BYTES_MAX = 10 * 1024 * 1024;
+
+function filesBelow(path: string, depth: number): string[] {
+  if (path === '-') return [path];
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) {
+    if (depth === 0) return [];
+    return readdirSync(path)
+      .sort()
+      .flatMap((name) => filesBelow(join(path, name), depth - 1));
+  }
+  if (found !== undefined && found.size > FILE_BYTES_MAX)
+    throw usageError(`${path} is larger than ${FILE_BYTES_MAX} bytes`);
+  return [path];
+}
+
+function readFiles(paths: readonly string[]): Tuple[] {
+  return paths
+    .flatMap((path) => filesBelow(path, DEPTH_MAX))
+    .flatMap((file) => readTupleJson(readSource(file), file === '-' ? 'standard input' : file));
+}
+
+/** The tuples of `SUBJECT RELATION NAMESPACE:OBJECT`, of `-f`, or of files as older versions had them. */
+function givenTuples(args: readonly string[], flags: Flags): Tuple[] {
+  const files = flags.list('file');
+  if (files.length > 0) return readFiles([...files, ...args]);
+  const areFiles =
+    args.length > 0 &&
+    args.every((a) => a === '-' || statSync(a, { throwIfNoEntry: false }) !== undefined);
+  if (areFiles || args.length === 2) return readFiles(args);
+  if (args.length === 0) throw usageError('Write SUBJECT RELATION NAMESPACE:OBJECT, or -f FILE');
+  return [readTupleWords(args)];
+}
+
+const shown = (tuples: readonly Tuple[]): { text: string; json: unknown } => {
+  const json = tuples.map(tupleJson);
+  const [only] = json;
+  return { text: tupleTable(json, ''), json: json.length === 1 ? only : json };
+};
+
+/** Adds the family. */
+export function registerKetoTuples(program: Command): void {
+  const tuple = family(program, 'relation-tuple', 'Relation tuples', [
+    'relation-tuple create alice read app:homepage',
+    'relation-tuple parse tuples.txt --format json | relation-tuple create -f -',
+  ]);
+  const fileOption = ['-f, --file <file>', 'JSON files, directories or -', 'list'] as const;
+
+  for (const [action, summary] of [
+    ['create', 'Store tuples'],
+    ['delete', 'Delete tuples'],
+  ] as const)
+    define(tuple, `${action} [words...]`, summary, {
+      options: [fileOption, ...formatOptions, ...remoteOptions],
+      examples: [`relation-tuple ${action} alice read app:homepage`],
+      run: async ({ args, flags }) => {
+        const tuples = givenTuples(args, flags);
+        const client = ketoServer(flags, 'write');
+        await writeTuples(client, action === 'create' ? 'insert' : 'delete', tuples);
+        return ketoResult(flags, shown(tuples));
+      },
+    });
+
+  define(tuple, 'get [words...]', 'The tuples that are stored', {
+    options: [
+      ...filterOptions,
+      ['--page-size <number>', 'so many, at most'],
+      ['--page-token <token>', 'the page that this token names'],
+      ...formatOptions,
+      ...remoteOptions,
+    ],
+    run: ({ args, flags }) => get(args, flags),
+  });
+
+  define(tuple, 'delete-all', 'Delete what matches; without --force only list it', {
+    options: [...filterOptions, ['--force', 'delete it'], ...formatOptions, ...remoteOptions],
+    run: async ({ flags }) => {
+      if (!flags.has('force')) {
+        note('Nothing is deleted without --force; it would be:');
+        const { tuples } = await getTuples(flags, filterQuery(flags), ketoServer(flags, 'read'));
+        return ketoResult(flags, { text: tupleTable(tuples, ''), json: tuples });
+      }
+      const query = filterQuery(flags);
+      await ketoServer(flags, 'write').ask('DELETE', '/admin/relation-tuples', { query });
+      return undefined;
+    },
+  });
+
+  define(tuple, 'parse <files...>', 'Read tuples in the text notation, one a line', {
+    options: [fileOption, ...formatOptions],
+    run: ({ args, flags }) => {
+      const files = [...flags.list('file'), ...args];
+      const name = (file: string): string => (file === '-' ? 'standard input' : file);
+      const tuples = files.flatMap((file) => readTupleLines(readSource(file), name(file)));
+      return ketoResult(flags, shown(tuples));
+    },
+  });
+}
+
+/** One page, as Keto answers it. The word that older versions take is the namespace. */
+async function get(args: readonly string[], flags: Flags): Promise<ReturnType<typeof ketoResult>> {
+  const [namespace, ...more] = args;
+  if (more.length > 0) throw usageError('get takes one word at most, the namespace');
+  const query = filterQuery(flags).map(([key, value]): readonly [string, string | undefined] =>
+    key === 'namespace' ? [key, value ?? namespace] : [key, value],
+  );
+  // Without a size Keto answers one page of its default.
+  const size = flags.text('pageSize') ?? '100';
+  const client = ketoServer(flags, 'read');
+  const { tuples, nextPageToken } = await getTuples(flags, query, client, size);
+  const isLastPage = nextPageToken === '';
+  const page = table(
+    ['NEXT PAGE TOKEN', 'IS LAST PAGE'],
+    [[nextPageToken, String(isLastPage)]],
+    '',
+  );
+  return ketoResult(flags, {
+    text: `${tupleTable(tuples, 'NAMESPACE  OBJECT  RELATION NAME  SUBJECT')}\n\n${page}`,
+    json: { relation_tuples: tuples, is_last_page: isLastPage, next_page_token: nextPageToken },
+  });
+}
