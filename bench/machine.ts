@@ -1,6 +1,7 @@
 /** The real program in homes of its own, as its users run it: `bin/postern`, everything in the foreground. */
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Stage } from './stage.ts';
 
@@ -12,12 +13,19 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)));
 }
 
+const PERMISSION_PORTS = Object.fromEntries(
+  ['READ', 'WRITE', 'METRICS', 'OPL'].map((name) => [
+    `POSTERN_LISTEN_PERMISSIONS_${name}`,
+    '127.0.0.1:0',
+  ]),
+);
+
 /** A machine: one home, and the nodes that run in it. */
 export class Machine {
   readonly env: NodeJS.ProcessEnv;
   readonly #stage: Stage;
 
-  constructor(stage: Stage, server: string) {
+  constructor(stage: Stage, server: string, o: { readonly hasPermissions?: boolean } = {}) {
     this.#stage = stage;
     this.env = {
       ...cleanEnvironment(),
@@ -25,6 +33,7 @@ export class Machine {
       POSTERN_SERVER_HOME: join(stage.folder, server),
       POSTERN_LISTEN_NODES: '127.0.0.1:0',
       POSTERN_LISTEN_PUBLIC: '127.0.0.1:0',
+      ...(o.hasPermissions === true ? PERMISSION_PORTS : { POSTERN_PERMISSIONS: 'off' }),
       POSTERN_LOG_LEVEL: 'info',
       NO_COLOR: '1',
     };
@@ -33,6 +42,22 @@ export class Machine {
   /** Runs one command; answers its standard output. Throws when it fails. */
   postern(...args: string[]): Promise<string> {
     return this.#stage.execute(PROGRAM, args, { env: this.env });
+  }
+
+  /** The base URLs of the server's permission listeners. */
+  permissionPorts(): { readonly read: string; readonly write: string } {
+    const path = join(String(this.env['POSTERN_SERVER_HOME']), 'server.json');
+    const state: { permissions: { read: string; write: string } } = JSON.parse(
+      readFileSync(path, 'utf8'),
+    );
+    const { read, write } = state.permissions;
+    return { read: `http://${read}`, write: `http://${write}` };
+  }
+  /** Makes a source the server's permission model. */
+  async applyModel(source: string): Promise<void> {
+    const path = join(this.#stage.folder, 'model.opl');
+    writeFileSync(path, source);
+    await this.postern('permission', 'model', 'apply', path);
   }
 
   async startServer(): Promise<ChildProcess> {

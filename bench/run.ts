@@ -1,16 +1,18 @@
 /**
- * `npm run bench -- [portals|cli] [--json FILE] [--quick] [--runs N]`: measures Postern beside what it competes with;
- * both parts without a name. Figures go to standard output, progress to standard error. Falling short of a goal is a
+ * `npm run bench -- [portals|permissions|cli] [--json FILE] [--quick] [--runs N]`: measures Postern beside what it competes with;
+ * all parts without a name. Figures go to standard output, progress to standard error. Falling short of a goal is a
  * result and exits 0; 1 means that something could not be measured. Whatever it starts it ends, also when interrupted.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { runCli } from './cli/run.ts';
+import { runPermissions } from './permissions/run.ts';
 import { runPortals } from './portals/run.ts';
 import { Stage } from './stage.ts';
 
-const USAGE = 'usage: npm run bench -- [portals|cli] [--json FILE] [--quick] [--runs N]';
-const PARTS = { portals: runPortals, cli: runCli } as const;
+const USAGE =
+  'usage: npm run bench -- [portals|permissions|cli] [--json FILE] [--quick] [--runs N]';
+const PARTS = { portals: runPortals, permissions: runPermissions, cli: runCli } as const;
 type PartName = keyof typeof PARTS;
 const EX_USAGE = 64;
 
@@ -40,7 +42,7 @@ function parseOptions(args: readonly string[]): Options {
   if (values.runs !== undefined && !/^[1-9]\d{0,2}$/.test(values.runs))
     throw new Error('--runs is a number from 1 to 999');
   return {
-    parts: name === undefined ? ['cli', 'portals'] : [name],
+    parts: name === undefined ? ['cli', 'permissions', 'portals'] : [name],
     json: values.json,
     isQuick: values.quick,
     runs: values.runs === undefined ? undefined : Number(values.runs),

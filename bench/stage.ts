@@ -63,6 +63,11 @@ export class Stage {
     return child;
   }
 
+  /** Keeps a process that is started now, and ends it at the latest when this closes. */
+  child<T extends ChildProcess>(start: () => T): T {
+    return this.#keep(start);
+  }
+
   /** Starts one of the benchmark's own roles; resolves when it listens. */
   async role(order: Order): Promise<Role> {
     const child = this.#keep(() => fork(join(import.meta.dirname, 'portals/role.ts')));

@@ -1,0 +1,189 @@
+/**
+ * The permissions benchmark: one server process with 100,000 and with 1,000,000 tuples, asked over HTTP and gRPC by a
+ * process of its own, beside SpiceDB in process on the same tuples.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Machine } from '../machine.ts';
+import type { Stage } from '../stage.ts';
+import { figure, layOut } from '../table.ts';
+import type { FillOrder, LoadOrder, LoadReport } from './load.ts';
+import type { SpicedbFill, SpicedbOrder } from './spicedb.ts';
+import { type CaseName, OPL, tuplesOf, type WorldTuple } from './world.ts';
+
+const SIZES = [100_000, 1_000_000] as const;
+const TICKS_PER_SECOND = 100;
+
+interface Row {
+  readonly tuples: number;
+  readonly what: string;
+  readonly system: string;
+  readonly report: LoadReport;
+  /** CPU milliseconds of the answering process for each question. */
+  readonly cpuMsEach: number;
+}
+
+/** CPU milliseconds that a process has used (proc(5), fields 14 and 15). */
+function cpuMsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND;
+}
+function residentMb(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+async function start(stage: Stage, file: string): Promise<ChildProcess> {
+  const child = stage.child(() => fork(join(import.meta.dirname, file)));
+  await answer(child);
+  return child;
+}
+function answer<T>(child: ChildProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onExit = (): void => reject(new Error('The process ended before it answered'));
+    child.once('exit', onExit);
+    // Our own processes are at the other end.
+    child.once('message', (m: { result: T } | { failed: string }) => {
+      child.off('exit', onExit);
+      if ('failed' in m) reject(new Error(m.failed));
+      else resolve(m.result);
+    });
+  });
+}
+function ask<T>(
+  child: ChildProcess,
+  order: LoadOrder | FillOrder | SpicedbOrder | SpicedbFill,
+): Promise<T> {
+  child.send(order);
+  return answer<T>(child);
+}
+
+const CHECKS: readonly (readonly [CaseName, string])[] = [
+  ['direct', 'direct check'],
+  ['depth', 'depth 30'],
+  ['parents', '1,000 parents'],
+  ['group', '10,000 members'],
+];
+
+/** Runs the benchmark, prints its tables, and answers them for the JSON file. */
+export async function runPermissions(
+  stage: Stage,
+  o: { isQuick: boolean; runs: number | undefined },
+): Promise<{ report: unknown; isWhole: boolean }> {
+  const seconds = o.isQuick ? 0.5 : 5;
+  const sizes = o.isQuick ? SIZES.slice(0, 1) : SIZES;
+  const rows: Row[] = [];
+  const notes: string[] = [];
+  for (const size of sizes) {
+    const tuples = [...tuplesOf(size)];
+    process.stderr.write(`${size} tuples\n`);
+    rows.push(...(await measurePostern(stage, tuples, seconds, notes)));
+    try {
+      rows.push(...(await measureSpicedb(stage, tuples, seconds)));
+    } catch (reason) {
+      notes.push(`skipped: SpiceDB with ${size} tuples: ${String(reason)}`);
+    }
+  }
+  process.stdout.write(print(rows, notes));
+  return { report: { rows, notes }, isWhole: true };
+}
+
+async function measurePostern(
+  stage: Stage,
+  tuples: readonly WorldTuple[],
+  seconds: number,
+  notes: string[],
+): Promise<Row[]> {
+  const machine = new Machine(stage, `server-${tuples.length}`, { hasPermissions: true });
+  const server = await machine.startServer();
+  const pid = server.pid ?? 0;
+  const { read, write } = machine.permissionPorts();
+  const token = await machine.postern('token', 'create', 'bench', '--scope', 'permissions:write');
+  await machine.applyModel(OPL);
+  const load = await start(stage, 'load.ts');
+  const emptyMb = residentMb(pid);
+  const startMs = performance.now();
+  for (let i = 0; i < tuples.length; i += 50_000) {
+    const some = tuples.slice(i, i + 50_000);
+    await ask(load, { kind: 'fill', write, token, tuples: some });
+  }
+  const perSecond = tuples.length / ((performance.now() - startMs) / 1_000);
+  const bytesEach = ((residentMb(pid) - emptyMb) * 1024 * 1024) / tuples.length;
+  notes.push(
+    `${tuples.length.toLocaleString('en')} tuples written at ${figure(perSecond)} a second; ` +
+      `${figure(residentMb(pid))} MB resident, ${figure(bytesEach)} bytes more for each tuple`,
+  );
+  const rows: Row[] = [];
+  const common = { read, write, token, seconds, name: 'direct' } as const;
+  const measure = async (
+    what: string,
+    protocol: 'http' | 'grpc',
+    order: Partial<LoadOrder>,
+  ): Promise<void> => {
+    process.stderr.write(`  ${what}, ${protocol}\n`);
+    const whole: LoadOrder = { kind: 'check', protocol, width: 16, ...common, ...order };
+    await ask(load, { ...whole, seconds: seconds / 5 });
+    const before = cpuMsOf(pid);
+    const report = await ask<LoadReport>(load, whole);
+    const cpuMsEach = (cpuMsOf(pid) - before) / report.count;
+    rows.push({ tuples: tuples.length, what, system: protocol, report, cpuMsEach });
+  };
+  for (const protocol of ['http', 'grpc'] as const) {
+    for (const [name, what] of CHECKS) {
+      await measure(what, protocol, { name });
+      await measure(`${what}, one at a time`, protocol, { name, width: 1 });
+    }
+  }
+  await measure('direct check at 5,000/s', 'http', { rate: 5_000 });
+  await measure('list 1,000 of 100,000, one at a time', 'http', { kind: 'list', width: 1 });
+  await measure('direct check, 1 % writes', 'http', { kind: 'mixed' });
+  await stage.end([load, server]);
+  return rows;
+}
+
+async function measureSpicedb(
+  stage: Stage,
+  tuples: readonly WorldTuple[],
+  seconds: number,
+): Promise<Row[]> {
+  const peer = await start(stage, 'spicedb.ts');
+  for (let i = 0; i < tuples.length; i += 50_000)
+    await ask(peer, { kind: 'fill', tuples: tuples.slice(i, i + 50_000) });
+  const rows: Row[] = [];
+  const measure = async (what: string, order: Partial<SpicedbOrder>): Promise<void> => {
+    process.stderr.write(`  ${what}, spicedb\n`);
+    const whole: SpicedbOrder = { kind: 'check', name: 'direct', width: 16, seconds, ...order };
+    const report = await ask<LoadReport & { cpuMsEach: number }>(peer, whole);
+    const { cpuMsEach } = report;
+    rows.push({ tuples: tuples.length, what, system: 'spicedb', report, cpuMsEach });
+  };
+  for (const [name, what] of CHECKS) {
+    await measure(what, { name });
+    await measure(`${what}, one at a time`, { name, width: 1 });
+  }
+  await measure('list 1,000 of 100,000, one at a time', { kind: 'list', width: 1 });
+  await stage.end([peer]);
+  return rows;
+}
+
+function print(rows: readonly Row[], notes: readonly string[]): string {
+  const lines = rows.map(({ tuples, what, system, report: r, cpuMsEach }) => [
+    tuples.toLocaleString('en'),
+    what,
+    system,
+    ...[r.perSecond, r.p50Ms, r.p95Ms, r.p99Ms, cpuMsEach].map(figure),
+  ]);
+  const head = [
+    'tuples',
+    'question',
+    'system',
+    'a second',
+    'p50 ms',
+    'p95 ms',
+    'p99 ms',
+    'CPU ms each',
+  ];
+  return `${layOut([head, ...lines])}\n${notes.map((n) => `${n}\n`).join('')}`;
+}

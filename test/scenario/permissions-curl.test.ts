@@ -1,0 +1,107 @@
+/**
+ * The web app's flow, with curl alone: an operator writes a tuple, the app asks `/check` and reads `allowed`. And what a
+ * stranger, another site's page or a wrong token gets.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { execute, World } from '../harness/postern.ts';
+
+const world = new World();
+let read = '';
+let write = '';
+let token = '';
+const TUPLE = {
+  namespace: 'app',
+  object: 'homepage',
+  relation: 'read',
+  subject_id: 'minkin.andrewgmail.com',
+};
+const CHECK = 'namespace=app&object=homepage&relation=read&subject_id=';
+
+/** Runs curl; answers the status and the body. */
+async function curl(...args: string[]): Promise<{ status: number; body: string }> {
+  const done = await execute('curl', ['-s', '-w', '|%{http_code}', ...args], process.env);
+  const at = done.stdout.lastIndexOf('|');
+  return { status: Number(done.stdout.slice(at + 1)), body: done.stdout.slice(0, at) };
+}
+const writing = (method: string, path: string, body: unknown, ...more: string[]) =>
+  curl(
+    ...['-X', method, `http://${write}${path}`, '-H', 'Content-Type: application/json'],
+    ...['-d', JSON.stringify(body), '-H', `Authorization: Bearer ${token}`, ...more],
+  );
+
+beforeAll(async () => {
+  const config = join(world.folder, 'server.yaml');
+  writeFileSync(config, 'permissions:\n  namespaces:\n    - { name: app, id: 1 }\n');
+  await world.startServer('--config', config);
+  await world.ok('admin', 'enroll');
+  ({ read, write } = world.permissionPorts());
+  token = await world.ok('admin', 'token', 'create', 'ops', '--scope', 'permissions:write');
+}, 120_000);
+afterAll(() => world.close(), 60_000);
+
+describe('the web app', () => {
+  it('is told no, then yes once the operator wrote the tuple, then no again', async () => {
+    const ask = () => curl(`http://${read}/check?${CHECK}${TUPLE.subject_id}`);
+    expect(await ask()).toEqual({ status: 403, body: '{"allowed":false}' });
+    const created = await writing('PUT', '/relation-tuples', TUPLE);
+    expect(created.status).toBe(201);
+    expect(JSON.parse(created.body)).toEqual(TUPLE);
+    expect(await ask()).toEqual({ status: 200, body: '{"allowed":true}' });
+    const other = await curl(`http://${read}/check?${CHECK}somebody.else`);
+    expect(other).toEqual({ status: 403, body: '{"allowed":false}' });
+    const gone = await writing('PATCH', '/admin/relation-tuples', [
+      { action: 'delete', relation_tuple: TUPLE },
+    ]);
+    expect(gone).toEqual({ status: 204, body: '' });
+    expect((await ask()).body).toBe('{"allowed":false}');
+  });
+
+  it('always gets JSON from /check, also for what is no question', async () => {
+    for (const query of ['', 'namespace=nowhere&object=a&relation=b&subject_id=c', 'x=%zz']) {
+      const { body } = await curl(`http://${read}/check?${query}`);
+      expect(typeof JSON.parse(body)).toBe('object');
+    }
+  });
+});
+
+describe('whoever may not', () => {
+  it('writes nothing without a token, with a wrong one, or with one for something else', async () => {
+    const narrow = await world.ok('admin', 'token', 'create', 'narrow', '--scope', 'audit:read');
+    for (const [authorization, status] of [
+      ['', 401],
+      ['Bearer 00', 401],
+      [`Bearer ${'0'.repeat(64)}`, 401],
+      [`Bearer ${narrow}`, 403],
+    ] as const) {
+      const answer = await curl(
+        ...['-X', 'PUT', `http://${write}/admin/relation-tuples`, '-d', JSON.stringify(TUPLE)],
+        ...(authorization === '' ? [] : ['-H', `Authorization: ${authorization}`]),
+      );
+      expect(answer.status).toBe(status);
+      expect(JSON.parse(answer.body).error.code).toBe(status);
+    }
+    expect((await curl(`http://${read}/check?${CHECK}${TUPLE.subject_id}`)).status).toBe(403);
+  });
+
+  it('asks nothing from a page of another site, or by a foreign name of this machine', async () => {
+    for (const header of ['Origin: https://evil.example', 'Host: evil.example', 'Origin: null']) {
+      const answer = await curl(`http://${read}/namespaces`, '-H', header);
+      expect(answer.status, header).toBe(403);
+    }
+    expect((await curl(`http://${read}/namespaces`)).status).toBe(200);
+  });
+
+  it('finds no way to write on the read and language ports', async () => {
+    const { opl } = world.permissionPorts();
+    for (const port of [read, opl])
+      for (const path of ['/admin/relation-tuples', '/relation-tuples'])
+        for (const method of ['PUT', 'PATCH', 'DELETE']) {
+          const answer = await curl(
+            ...['-X', method, `http://${port}${path}`, '-H', `Authorization: Bearer ${token}`],
+          );
+          expect(answer.status).toBe(404);
+        }
+  });
+});
