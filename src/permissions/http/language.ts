@@ -5,8 +5,11 @@ import type { RestParts } from './parts.ts';
 import * as schemas from './schemas.ts';
 import { addScope } from './scope.ts';
 
-/** Keto's keys: `Line` has a capital letter, `column` has none. */
-const positionJson = ({ line, column }: Position): object => ({ Line: line, column });
+/** Keto's keys (`Line` has a capital letter, `column` has none), and its columns: ours less one, at least 1. */
+const positionJson = ({ line, column }: Position): object => ({
+  Line: line,
+  column: Math.max(column - 1, 1),
+});
 const problemJson = ({ message, start, end }: Problem): object => ({
   message,
   start: positionJson(start),

@@ -404,10 +404,10 @@ describe('the permission language', () => {
       200,
       {
         errors: [
-          { message: 'error here', start: { Line: 2, column: 1 }, end: { Line: 2, column: 11 } },
+          { message: 'error here', start: { Line: 2, column: 1 }, end: { Line: 2, column: 10 } },
         ],
         warnings: [
-          { message: 'warning', start: { Line: 3, column: 1 }, end: { Line: 3, column: 8 } },
+          { message: 'warning', start: { Line: 3, column: 1 }, end: { Line: 3, column: 7 } },
         ],
       },
     ]);

@@ -1,94 +1,112 @@
-/** The words of the permission language (reference/permissions.md §6). Linear in the length of the source. */
-import type { Position, Problem } from './problem.ts';
+/**
+ * The tokens of a source in the permission language, with Keto's rules: TypeScript's words, signs, strings without
+ * escapes and comments, and nothing else. It must never throw and never look at a character twice for long: every
+ * source takes linear time.
+ */
+import { quote, type Span } from './text.ts';
 
-export type TokenKind = 'name' | 'string' | 'sign' | 'comment' | 'end';
+export type TokenKind =
+  | 'EOF'
+  | 'Identifier'
+  | 'StringLiteral'
+  | 'KeywordClass'
+  | 'KeywordImplements'
+  | 'KeywordThis'
+  | 'KeywordCtx'
+  /** An operator or a bracket; Keto's messages name its kind by the quoted sign. */
+  | 'sign';
 
-export interface Token {
+export interface Token extends Span {
   readonly kind: TokenKind;
-  /** Of a string without its quotes. */
+  /** Of a string literal what is between the quotes; `start` and `end` are those of the value. */
   readonly value: string;
-  readonly start: number;
-  /** Behind the last character. */
-  readonly end: number;
 }
 
-const SPACES = /[\t\n\v\f\r ]*/y;
-const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
+/** A comment as it is written. */
+export interface Comment extends Span {
+  readonly text: string;
+  /** The token that follows it. */
+  readonly before: number;
+}
+
+export interface Lexed {
+  /** Never empty: the last one is EOF, which stands where the lexer stopped. */
+  readonly tokens: readonly Token[];
+  readonly comments: readonly Comment[];
+  /** Why the lexer stopped early; it must be reported only where the parser comes to it. */
+  readonly failure: (Span & { readonly message: string }) | undefined;
+}
+
+const KEYWORDS: ReadonlyMap<string, TokenKind> = new Map([
+  ['class', 'KeywordClass'],
+  ['implements', 'KeywordImplements'],
+  ['this', 'KeywordThis'],
+  ['ctx', 'KeywordCtx'],
+]);
+const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
+const SPACE = /[\t\n\v\f\r ]+/y;
 const SIGN = /=>|\|\||&&|[:.()[\]{}<>=,;|!]/y;
-const LINE_COMMENT = /\/\/[^\n]*/y;
+/** More of the rest of a source is not repeated in a message. */
+const REST_MAX = 20;
 
-/** Turns offsets into lines and columns. */
-export class SourceMap {
-  readonly #lineStarts: number[] = [0];
-
-  constructor(source: string) {
-    for (let at = source.indexOf('\n'); at >= 0; at = source.indexOf('\n', at + 1))
-      this.#lineStarts.push(at + 1);
-  }
-
-  position(offset: number): Position {
-    let low = 0;
-    let high = this.#lineStarts.length;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if ((this.#lineStarts[middle] ?? 0) <= offset) low = middle;
-      else high = middle;
-    }
-    return { line: low + 1, column: offset - (this.#lineStarts[low] ?? 0) + 1 };
-  }
-
-  problem(severity: Problem['severity'], message: string, at: Token): Problem {
-    return { severity, message, start: this.position(at.start), end: this.position(at.end) };
-  }
+/** Where a sticky pattern ends that matches at `at`, or -1. */
+function matchEnd(pattern: RegExp, source: string, at: number): number {
+  pattern.lastIndex = at;
+  return pattern.test(source) ? pattern.lastIndex : -1;
 }
 
-/** The tokens of a source, comments among them, ended by `end`; or the place and kind of what is no token. */
-export function lex(source: string): { tokens: Token[]; broken?: { message: string; at: Token } } {
+function fail(source: string, start: number, at: number, why: string): Lexed['failure'] {
+  const rest =
+    source.length - at > REST_MAX ? `${source.slice(at, at + REST_MAX)}…` : source.slice(at);
+  return { start, end: Math.max(at, start), message: `fatal: at ${quote(rest)}: ${why}` };
+}
+
+/** Cuts a source into tokens, as far as that goes. */
+export function lex(source: string): Lexed {
   const tokens: Token[] = [];
-  let at = 0;
-  const match = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
-    return pattern.exec(source)?.[0];
+  const comments: Comment[] = [];
+  const stop = (failure: Lexed['failure'], at: number): Lexed => {
+    tokens.push({ kind: 'EOF', value: '', start: at, end: at });
+    return { tokens, comments, failure };
   };
-  const push = (kind: TokenKind, value: string, length: number): void => {
-    tokens.push({ kind, value, start: at, end: at + length });
-    at += length;
-  };
-  const broken = (what: string): { tokens: Token[]; broken: { message: string; at: Token } } => {
-    const where = JSON.stringify(source.slice(at, at + 40));
-    const end = Math.min(at + 1, source.length);
-    return {
-      tokens,
-      broken: {
-        message: `fatal: at ${where}: ${what}`,
-        at: { kind: 'sign', value: '', start: at, end },
-      },
-    };
-  };
-  for (;;) {
-    at += match(SPACES)?.length ?? 0;
-    if (at >= source.length) {
-      push('end', '', 0);
-      return { tokens };
+  for (let at = 0; at < source.length; ) {
+    const spaceEnd = matchEnd(SPACE, source, at);
+    if (spaceEnd >= 0) {
+      at = spaceEnd;
+      continue;
     }
-    const character = source[at] ?? '';
-    const comment = match(LINE_COMMENT);
-    const word = match(NAME);
-    if (comment !== undefined) push('comment', comment, comment.length);
-    else if (source.startsWith('/*', at)) {
-      const end = source.indexOf('*/', at + 2);
-      if (end < 0) return broken('unclosed comment');
-      push('comment', source.slice(at, end + 2), end + 2 - at);
-    } else if (character === '"' || character === "'") {
-      const end = source.indexOf(character, at + 1);
-      if (end < 0) return broken('unclosed string literal');
-      push('string', source.slice(at + 1, end), end + 1 - at);
-    } else if (word !== undefined) push('name', word, word.length);
-    else {
-      const sign = match(SIGN);
-      if (sign === undefined)
-        return broken(`unexpected token ${String.fromCodePoint(source.codePointAt(at) ?? 0)}`);
-      push('sign', sign, sign.length);
+    const start = at;
+    if (source.startsWith('//', at) || source.startsWith('/*', at)) {
+      const isLine = source[at + 1] === '/';
+      const found = source.indexOf(isLine ? '\n' : '*/', at + 2);
+      if (found < 0 && !isLine)
+        return stop(fail(source, start, source.length, 'unclosed comment'), start);
+      at = found < 0 ? source.length : found + (isLine ? 0 : 2);
+      const text = source.slice(start, at);
+      comments.push({ text, start, end: at, before: tokens.length });
+      continue;
     }
+    const char = source[at] ?? '';
+    if (char === '"' || char === "'") {
+      const close = source.indexOf(char, at + 1);
+      if (close < 0)
+        return stop(fail(source, start + 1, source.length, 'unclosed string literal'), start);
+      const value = source.slice(at + 1, close);
+      tokens.push({ kind: 'StringLiteral', value, start: at + 1, end: close });
+      at = close + 1;
+      continue;
+    }
+    const wordEnd = matchEnd(WORD, source, at);
+    at = wordEnd >= 0 ? wordEnd : matchEnd(SIGN, source, at);
+    if (at < 0) {
+      const shown = String.fromCodePoint(source.codePointAt(start) ?? 0);
+      const end = start + shown.length;
+      const failure = fail(source, start, start, `unexpected token ${shown}`);
+      return stop(failure === undefined ? undefined : { ...failure, end }, start);
+    }
+    const value = source.slice(start, at);
+    const kind = wordEnd < 0 ? 'sign' : (KEYWORDS.get(value) ?? 'Identifier');
+    tokens.push({ kind, value, start, end: at });
   }
+  return stop(undefined, source.length);
 }

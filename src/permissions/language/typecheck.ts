@@ -1,101 +1,134 @@
-/** Whether what a source names is declared: every problem, in Keto's words (reference/permissions.md §6). */
-import type { SourceMap, Token } from './lexer.ts';
-import type { Problem } from './problem.ts';
-import type { ClassSyntax, Expression, RelationSyntax, TypeSyntax } from './syntax.ts';
+/**
+ * Checks that everything that a source names is declared, with Keto's rules and messages (reference/permissions.md §6),
+ * and reports all that is not. It must change nothing.
+ */
+import type { ClassNode, Expression, Name, TypeNode } from './ast.ts';
+import type { Declarations } from './declarations.ts';
+import { isSet, SubjectSets } from './subject-sets.ts';
+import { type Problems, quote } from './text.ts';
 
-/** How far subject sets are followed to find out what their members are. */
-const SUBJECT_SETS_MAX = 10;
+const TOO_DEEP = 'could not typecheck deeply nested SubjectSet further';
 
-const quoted = (name: string): string => JSON.stringify(name);
+/** What a traversal asks. */
+interface Traversed {
+  /** The namespaces that must declare what is asked: subject sets are followed to their members, as in Keto. */
+  readonly members: ReadonlySet<string>;
+  /** Those of subject sets, which are the ones that are asked in truth; without those of the members. */
+  readonly sets: ReadonlySet<string>;
+  /** Where it is reported. */
+  readonly relation: Name;
+}
 
-export class TypeChecker {
-  readonly problems: Problem[] = [];
-  readonly #map: SourceMap;
-  readonly #classes = new Map<string, ReadonlyMap<string, RelationSyntax>>();
-
-  constructor(classes: readonly ClassSyntax[], map: SourceMap) {
-    this.#map = map;
-    for (const { name, relations } of classes) {
-      if (this.#classes.has(name.value))
-        this.#report(name, `namespace ${quoted(name.value)} is declared twice`);
-      const known = new Map<string, RelationSyntax>();
-      for (const relation of relations) {
-        if (known.has(relation.name.value))
-          this.#report(
-            relation.name,
-            `namespace ${quoted(name.value)} declares ${quoted(relation.name.value)} twice`,
-          );
-        known.set(relation.name.value, relation);
-      }
-      this.#classes.set(name.value, known);
+/** Reports every name that is used and not declared. */
+export function typecheck(
+  classes: readonly ClassNode[],
+  declared: Declarations,
+  problems: Problems,
+): void {
+  const checker = new Typechecker(declared, problems);
+  for (const { name, blocks } of classes)
+    for (const block of blocks) {
+      if (problems.isFull) return;
+      if (block.kind === 'related')
+        for (const { types } of block.members) for (const type of types) checker.checkType(type);
+      else for (const { expression } of block.members) checker.checkPermit(name.value, expression);
     }
-    for (const { name, relations } of classes)
-      for (const { types, rewrite } of relations) {
-        for (const type of types) this.#type(type);
-        if (rewrite !== undefined) this.#here(rewrite, name.value);
-      }
+}
+
+class Typechecker {
+  readonly #declared: Declarations;
+  readonly #problems: Problems;
+  readonly #sets: SubjectSets;
+
+  constructor(declared: Declarations, problems: Problems) {
+    this.#declared = declared;
+    this.#problems = problems;
+    this.#sets = new SubjectSets(declared);
   }
 
-  #report(at: Token, message: string): void {
-    this.problems.push(this.#map.problem('error', message, at));
+  checkType({ namespace, relation }: TypeNode): void {
+    const relations = this.#declared.get(namespace.value);
+    if (relations === undefined)
+      this.#problems.error(namespace.token, `namespace ${quote(namespace.value)} was not declared`);
+    else if (relation !== undefined && !relations.has(relation.value))
+      this.#notDeclaredBy(namespace.value, relation);
   }
 
-  #type({ namespace, relation }: TypeSyntax): void {
-    const declared = this.#classes.get(namespace.value);
-    if (declared === undefined)
-      this.#report(namespace, `namespace ${quoted(namespace.value)} was not declared`);
-    else if (relation !== undefined && !declared.has(relation.value))
-      this.#report(
-        relation,
-        `namespace ${quoted(namespace.value)} did not declare relation ${quoted(relation.value)}`,
-      );
-  }
-
-  /** An expression about the namespace's own object. */
-  #here(e: Expression, namespace: string): void {
-    if ('children' in e) for (const c of e.children) this.#here(c, namespace);
-    else if (e.kind === 'not') this.#here(e.child, namespace);
-    else {
-      if (!this.#classes.get(namespace)?.has(e.relation.value))
-        this.#report(
-          e.relation,
-          `namespace ${quoted(namespace)} did not declare relation ${quoted(e.relation.value)}`,
-        );
-      if (e.kind === 'traverse') this.#there(e.through, e.relation, namespace, e.relation);
-    }
-  }
-
-  /** An expression about whatever stands in a relation of a namespace; problems are told at the traversal. */
-  #there(e: Expression, over: Token, namespace: string, at: Token): void {
-    if ('children' in e) for (const c of e.children) this.#there(c, over, namespace, at);
-    else if (e.kind === 'not') this.#there(e.child, over, namespace, at);
-    else {
-      const targets = new Set<string>();
-      this.#members(namespace, over.value, SUBJECT_SETS_MAX, at, targets);
-      for (const target of targets)
-        if (!this.#classes.get(target)?.has(e.relation.value))
-          this.#report(
-            at,
-            `relation ${quoted(e.relation.value)} was not declared in namespace ${quoted(target)}`,
-          );
-        else if (e.kind === 'traverse') this.#there(e.through, e.relation, target, at);
+  /** Checks an expression over an object of that namespace. */
+  checkPermit(namespace: string, e: Expression): void {
+    switch (e.kind) {
+      case 'group':
+        for (const child of e.children) this.checkPermit(namespace, child);
+        return;
+      case 'not':
+        this.checkPermit(namespace, e.child);
+        return;
+      case 'traverse':
+        this.#checkTraversed([namespace], e.name, e.body);
+        if (!this.#has(namespace, e.name.value)) this.#notDeclaredBy(namespace, e.name);
+        return;
+      default:
+        if (!this.#has(namespace, e.name.value)) this.#notDeclaredBy(namespace, e.name);
     }
   }
 
-  /** The namespaces of what a relation holds, subject sets resolved to what they hold. */
-  #members(namespace: string, relation: string, depth: number, at: Token, into: Set<string>): void {
-    if (depth < 0) {
-      this.#report(at, 'could not typecheck deeply nested SubjectSet further');
+  /** Checks what is asked of the subjects of `relation`, a relation of each of the namespaces. */
+  #checkTraversed(namespaces: Iterable<string>, relation: Name, body: Expression): void {
+    if (this.#problems.isFull) return;
+    const members = new Set<string>();
+    const sets = new Set<string>();
+    for (const namespace of namespaces) {
+      const resolved = this.#sets.resolve(namespace, relation.value);
+      for (const m of resolved.missing) this.#notDeclaredIn(relation, m.relation, m.namespace);
+      if (resolved.isTooDeep) this.#problems.error(relation.token, TOO_DEEP);
+      for (const member of resolved.namespaces) members.add(member);
+      for (const type of this.#declared.get(namespace)?.get(relation.value)?.types ?? [])
+        if (isSet(type)) sets.add(type.namespace);
+    }
+    for (const member of members) sets.delete(member);
+    this.#checkBody({ members, sets, relation }, body);
+  }
+
+  #checkBody(traversed: Traversed, e: Expression): void {
+    if (this.#problems.isFull) return;
+    if (e.kind === 'group') {
+      for (const child of e.children) this.#checkBody(traversed, child);
       return;
     }
-    const declared = this.#classes.get(namespace)?.get(relation);
-    if (declared === undefined) return;
-    for (const type of declared.types) {
-      if (type.isWildcard) continue;
-      if (type.relation === undefined) {
-        if (this.#classes.has(type.namespace.value)) into.add(type.namespace.value);
-      } else if (type.namespace.value !== namespace || type.relation.value !== relation)
-        this.#members(type.namespace.value, type.relation.value, depth - 1, at, into);
+    if (e.kind === 'not') {
+      this.#checkBody(traversed, e.child);
+      return;
     }
+    const { members, sets, relation } = traversed;
+    const asked = e.name.value;
+    for (const namespace of members)
+      if (!this.#has(namespace, asked)) this.#notDeclaredIn(relation, asked, namespace);
+    for (const namespace of sets)
+      if (this.#declared.has(namespace) && !this.#has(namespace, asked))
+        this.#problems.warn(
+          relation.token,
+          `a subject set of namespace ${quote(namespace)} is asked for relation ${quote(asked)}, which is not declared there`,
+        );
+    if (e.kind !== 'traverse') return;
+    const next = [...members].filter((namespace) => this.#has(namespace, asked));
+    this.#checkTraversed(next, e.name, e.body);
+  }
+
+  #has(namespace: string, relation: string): boolean {
+    return this.#declared.get(namespace)?.has(relation) === true;
+  }
+
+  #notDeclaredBy(namespace: string, relation: Name): void {
+    this.#problems.error(
+      relation.token,
+      `namespace ${quote(namespace)} did not declare relation ${quote(relation.value)}`,
+    );
+  }
+
+  #notDeclaredIn(at: Name, relation: string, namespace: string): void {
+    this.#problems.error(
+      at.token,
+      `relation ${quote(relation)} was not declared in namespace ${quote(namespace)}`,
+    );
   }
 }
