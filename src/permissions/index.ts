@@ -1,5 +1,13 @@
 /** The door of the permissions domain: relation tuples, the permission language and the questions about them. */
 export {
+  createLanguageServices,
+  createReadServices,
+  createWriteServices,
+  type Listener,
+  listenBoth,
+  type ServiceRegistration,
+} from './grpc/index.ts';
+export {
   addLanguageRoutes,
   addReadRoutes,
   addWriteRoutes,

@@ -16,16 +16,19 @@ import {
   addLanguageRoutes,
   addReadRoutes,
   addWriteRoutes,
+  createLanguageServices,
+  createReadServices,
+  createWriteServices,
   frameworkErrors,
+  listenBoth,
   type Permissions,
   type RestParts,
+  type ServiceRegistration,
   type Writer,
 } from '../permissions/index.ts';
 import type { ServerCertificate } from './certificate.ts';
 import type { PermissionConfig, PermissionListener } from './permission-config.ts';
-import { CHECK_INTERVAL_MS, HEADERS_MS, listenPublic } from './public-port.ts';
 
-const REQUEST_MS = 90_000;
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
 /** The command line sends whole files of questions. */
 const ADMIN_BATCH_MAX = 10_000;
@@ -62,6 +65,15 @@ function refuseForeign(listener: PermissionListener, headers: IncomingHttpHeader
   const from = URL.canParse(origin) ? new URL(origin).host : undefined;
   if (from === undefined || from !== host)
     throw new PosternError('denied', 'A page of another site may not ask here');
+}
+
+function isOwn(listener: PermissionListener, headers: IncomingHttpHeaders): boolean {
+  try {
+    refuseForeign(listener, headers);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Who may write: the principal of a token with the scope. Throws `unauthenticated` or `denied`. */
@@ -116,6 +128,25 @@ function limitsOf({ maxBatchSize, maxReadDepth }: PermissionConfig): RestParts['
   return { maxBatchSize, ...(maxReadDepth === undefined ? {} : { maxReadDepth }) };
 }
 
+function servicesOf(
+  parts: PermissionPortsParts,
+  listener: PermissionListener,
+  surface: Surface,
+): readonly ServiceRegistration[] {
+  const serviceParts = {
+    permissions: parts.permissions,
+    version: parts.version,
+    limits: limitsOf(parts.config),
+    authoriseHeaders: (headers: Headers) =>
+      writerOf(parts, listener, headers.get('authorization') ?? undefined),
+  };
+  return [
+    ...(surface.read === true ? createReadServices(serviceParts) : []),
+    ...(surface.write === true ? createWriteServices(serviceParts) : []),
+    ...(surface.language === true ? createLanguageServices(serviceParts) : []),
+  ];
+}
+
 /** One listener with its part of the surface; every listener also has `/metrics/prometheus`. */
 async function appOf(
   parts: PermissionPortsParts,
@@ -124,8 +155,6 @@ async function appOf(
 ): Promise<FastifyInstance> {
   const app = Fastify({
     bodyLimit: BODY_BYTES_MAX,
-    http: { connectionsCheckingInterval: CHECK_INTERVAL_MS, headersTimeout: HEADERS_MS },
-    requestTimeout: REQUEST_MS,
     routerOptions: { maxParamLength: 1_024 },
     frameworkErrors,
   });
@@ -200,7 +229,19 @@ export async function listenPermissions(parts: PermissionPortsParts): Promise<Pe
   const listen = async (listener: PermissionListener, surface: Surface): Promise<string> => {
     const app = await appOf(parts, listener, surface);
     const { host, port } = listener;
-    const bound = await listenPublic(app, certificate, { host, port });
+    const bound = await listenBoth(app, {
+      address: { host, port },
+      certificate,
+      services: servicesOf(parts, listener, surface),
+      admits: (headers) => isOwn(listener, headers),
+      isReady: () =>
+        parts.fabric.store.ping().then(
+          () => true,
+          () => false,
+        ),
+      reportFault: (reason) =>
+        parts.logger.error({ err: toPosternError(reason) }, 'a call met a fault'),
+    });
     closers.push(() => bound.close());
     return `${host}:${bound.port}`;
   };

@@ -1,0 +1,91 @@
+/**
+ * The services of the write port, in both packages. INVARIANT: nothing is written before `authoriseHeaders` has said who
+ * writes, and a request's content is not even looked at.
+ */
+import { type ContextKey, createContextKey, type HandlerContext } from '@connectrpc/connect';
+import { PosternError } from '../../kernel/index.ts';
+import type { Permissions, Writer } from '../permissions.ts';
+import {
+  type QueryMessage,
+  readOldQuery,
+  readQuery,
+  readTuple,
+  type TupleMessage,
+} from './convert.ts';
+import { invalidArgument } from './errors.ts';
+import { WriteService as OldWriteService } from './gen/ory/keto/acl/v1alpha1/write_service_pb.ts';
+import {
+  RelationTupleDelta_Action as Action,
+  WriteService,
+} from './gen/ory/keto/relation_tuples/v1alpha2/write_service_pb.ts';
+import { createVersionServices } from './read-services.ts';
+import { type ServiceParts, type ServiceRegistration, serve } from './services.ts';
+
+interface Parts extends Pick<ServiceParts, 'version' | 'authoriseHeaders'> {
+  readonly permissions: Pick<Permissions, 'write' | 'deleteMatching'>;
+}
+
+/** The address that a request came from; set by the handler of a port. */
+export const PEER: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined);
+
+interface Delta {
+  readonly action: Action;
+  readonly relationTuple?: TupleMessage | undefined;
+}
+
+interface DeleteMessage {
+  readonly query?: TupleMessage | undefined;
+  readonly relationQuery?: QueryMessage | undefined;
+}
+
+function authorise(parts: Parts, context: HandlerContext): Promise<Writer> {
+  return parts.authoriseHeaders(context.requestHeader, context.values.get(PEER));
+}
+
+async function transact(
+  parts: Parts,
+  deltas: readonly Delta[],
+  context: HandlerContext,
+): Promise<{ snaptokens: string[] }> {
+  const writer = await authorise(parts, context);
+  // Any other action is ignored, as Keto does.
+  const of = (action: Action): (TupleMessage | undefined)[] =>
+    deltas.filter((delta) => delta.action === action).map((delta) => delta.relationTuple);
+  const inserts = of(Action.INSERT).map(readTuple);
+  const deletes = of(Action.DELETE).map(readTuple);
+  const { token } = await parts.permissions.write({ inserts, deletes }, writer);
+  return { snaptokens: inserts.map(() => token) };
+}
+
+async function deleteMatching(
+  parts: Parts,
+  { query, relationQuery }: DeleteMessage,
+  context: HandlerContext,
+): Promise<Record<string, never>> {
+  const writer = await authorise(parts, context);
+  const subject = relationQuery?.subject ?? query?.subject;
+  // Keto takes a subject without a value as none, and would delete everything else that matches.
+  if (subject !== undefined && subject.ref.case === undefined)
+    throw invalidArgument('subject is not allowed to be nil');
+  if (relationQuery !== undefined)
+    await parts.permissions.deleteMatching(readQuery(relationQuery), writer);
+  else if (query !== undefined) await parts.permissions.deleteMatching(readOldQuery(query), writer);
+  else throw new PosternError('invalid', 'invalid request');
+  return {};
+}
+
+/** Everything that the write port serves. */
+export function createWriteServices(parts: Parts): readonly ServiceRegistration[] {
+  return [
+    serve(WriteService, {
+      transactRelationTuples: (request, context) =>
+        transact(parts, request.relationTupleDeltas, context),
+      deleteRelationTuples: (request, context) => deleteMatching(parts, request, context),
+    }),
+    ...createVersionServices(parts.version),
+    serve(OldWriteService, {
+      transactRelationTuples: (request, context) =>
+        transact(parts, request.relationTupleDeltas, context),
+    }),
+  ];
+}
