@@ -35,7 +35,7 @@ export type AuditVerdict =
 
 export interface Audit {
   append(trx: Transaction<Database>, entry: NewAuditEntry): Promise<AuditEntry>;
-  /** Up to 500 entries after a number, in order. */
+  /** Up to 500 entries after a number, or the newest ones, in order. */
   list(after?: number, limit?: number): Promise<AuditEntry[]>;
   /** Signs the end of the chain and keeps the head; the caller may export it. Undefined when the log is empty. */
   signHead(): Promise<AuditHead | undefined>;
@@ -140,7 +140,11 @@ class StoreAudit implements Audit {
     return { ...content, hash };
   }
 
-  async list(after = 0, limit: number = PAGE_ENTRIES): Promise<AuditEntry[]> {
+  async list(after?: number, limit: number = PAGE_ENTRIES): Promise<AuditEntry[]> {
+    if (after === undefined) {
+      const newest = this.#store.db.selectFrom('audit').selectAll().orderBy('number', 'desc');
+      return (await newest.limit(Math.min(limit, PAGE_ENTRIES)).execute()).reverse().map(toEntry);
+    }
     const page = this.#store.db.selectFrom('audit').selectAll().where('number', '>', after);
     const rows = await page.orderBy('number').limit(Math.min(limit, PAGE_ENTRIES)).execute();
     return rows.map(toEntry);

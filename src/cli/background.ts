@@ -36,10 +36,10 @@ export async function isRunning(name: string): Promise<boolean> {
 
 /** Refuses a name that a running node holds. Throws `conflict` or `invalid`. */
 export async function checkNodeName(name: string): Promise<void> {
-  if (!/^[\w-]+$/.test(name))
+  if (!/^\w[\w-]{0,63}$/.test(name))
     throw new PosternError(
       'invalid',
-      `"${name}" is neither a node name (letters, digits, _ and -) nor a configuration file that exists`,
+      `"${name.slice(0, 80)}" is neither a node name (letters, digits, _ and -) nor a configuration file that exists`,
     );
   const isKnown = openHomeOnce().nodes.find(name) !== undefined;
   if (isKnown && (await isRunning(name)))

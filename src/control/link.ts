@@ -34,7 +34,12 @@ export function dialTcp(address: string, signal?: AbortSignal): Promise<Socket> 
     const fail = (cause: Error): void => {
       socket.destroy();
       const code = 'code' in cause ? String(cause.code) : cause.message;
-      reject(new PosternError('unavailable', `${address} can't be reached (${code})`, { cause }));
+      reject(
+        new PosternError('unavailable', `${address} can't be reached (${code})`, {
+          cause,
+          hint: 'Does it run, and does a firewall let this machine through? `postern server status` says the first',
+        }),
+      );
     };
     const timer = setTimeout(() => fail(new Error('no answer in time')), CONNECT_TIMEOUT_MS);
     const abort = (): void => fail(new Error('given up'));

@@ -46,7 +46,7 @@ const SCHEMA = `
 const DECISIONS_MAX = 500;
 /** sun_path holds 108 bytes; longer homes get a socket elsewhere. */
 const SOCKET_PATH_BYTES_MAX = 100;
-const NODE_NAME = /^[\w-]+$/;
+const NODE_NAME = /^\w[\w-]*$/;
 
 /** One kind of record below one owner (the home itself, or a node). */
 export class Collection<T extends { readonly name: string }> {

@@ -4,7 +4,7 @@
  * INVARIANT: a channel's peer is asked about at every stream, on both sides; a change of policy, a revocation or a new
  * credential acts on what is already running.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+import { BlockList, createServer, isIP, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import {
@@ -95,6 +95,24 @@ interface RelayState {
   /** Of a relay on another node. */
   claim?: RelayClaim;
 }
+
+/**
+ * Whether an address that a peer announces may be dialled: never this machine, its link or everybody, so that no peer
+ * makes this node knock at doors that only it can reach.
+ */
+function isElsewhere(address: string): boolean {
+  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  return isIP(host) !== 0 && !NEAR.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4');
+}
+const NEAR = new BlockList();
+NEAR.addSubnet('127.0.0.0', 8, 'ipv4');
+NEAR.addSubnet('0.0.0.0', 8, 'ipv4');
+NEAR.addSubnet('169.254.0.0', 16, 'ipv4');
+NEAR.addSubnet('224.0.0.0', 3, 'ipv4');
+NEAR.addAddress('::1', 'ipv6');
+NEAR.addAddress('::', 'ipv6');
+NEAR.addSubnet('fe80::', 10, 'ipv6');
+NEAR.addSubnet('ff00::', 8, 'ipv6');
 
 /** Where other machines may reach a listener; nowhere when it is on loopback. */
 function announced(listener: string): string[] {
@@ -747,7 +765,7 @@ export class NodeAgent {
       });
     const control = this.#control;
     const grant = await control.requestRendezvous(place.relay);
-    for (const address of grant.direct_addresses) {
+    for (const address of grant.direct_addresses.filter(isElsewhere)) {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(DIRECT_TIMEOUT_MS)]);
       try {
         const channel = await connectChannel(await dialTcp(address, limit), this.#trust, {

@@ -30,7 +30,7 @@ export interface Denial {
   count: number;
 }
 
-const SAME_WINDOW_MS = 1_000;
+const SAME_WINDOW_MS = 10_000;
 const REMEMBERED_MAX = 1_000;
 export const RESOURCE_TYPES = [
   'tcp-inlet',

@@ -71,6 +71,8 @@ export interface ServerState {
   readonly nodes: string;
   readonly public: string;
   readonly permissions?: Readonly<Record<'read' | 'write' | 'metrics' | 'opl', string>>;
+  /** Where nodes were told to dial in the last run, when none of it is told now: those nodes do not find it. */
+  readonly moved_from?: readonly string[];
   readonly started_at: string;
   readonly version: string;
 }
@@ -81,6 +83,20 @@ export function readServerState(home: string): ServerState | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Keeps where nodes are told to dial; answers where they were told before when nothing of that is left. */
+function rememberAddresses(home: string, now: readonly string[]): readonly string[] | undefined {
+  const path = join(home, 'addresses.json');
+  let before: unknown;
+  try {
+    before = JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    // The first run, or a file that somebody damaged: there is nothing to compare with.
+  }
+  writeFileSync(path, `${JSON.stringify(now)}\n`, { mode: 0o600 });
+  if (!Array.isArray(before) || before.length === 0) return undefined;
+  return before.some((address) => now.includes(String(address))) ? undefined : before.map(String);
 }
 
 async function caOf(
@@ -453,11 +469,19 @@ export async function runServer(
     }, HEAD_INTERVAL_MS);
     closers.push(() => clearInterval(heads));
 
+    const reachedAt = parts.advertised();
+    const movedFrom = rememberAddresses(config.home, reachedAt);
+    if (movedFrom !== undefined)
+      logger.warn(
+        { before: movedFrom, now: reachedAt },
+        'nodes knew this server by other addresses',
+      );
     const state: ServerState = {
       pid: process.pid,
       nodes: `${nodeAddress.host}:${nodeAddress.port}`,
       public: `${config.public.host}:${publicPort.port}`,
       ...(permissionPorts === undefined ? {} : { permissions: permissionPorts.addresses }),
+      ...(movedFrom === undefined ? {} : { moved_from: movedFrom }),
       started_at: new Date().toISOString(),
       version: o.version,
     };

@@ -7,7 +7,7 @@ import { usageError } from '../exit.ts';
 import { field, text } from '../json.ts';
 import { asOperator, listOf, nameOf } from '../membership.ts';
 import { paint, type Result, relativeTime, status, table } from '../output.ts';
-import { done } from '../talk.ts';
+import { done, note } from '../talk.ts';
 
 /** Adds the families. */
 export function register(program: Command): void {
@@ -72,6 +72,11 @@ export function register(program: Command): void {
         ),
         'entries',
       );
+      const first = Number(text(rows[0] ?? {}, 'number'));
+      if (after === undefined && first > 1)
+        note(
+          `The newest ${rows.length}; those before: postern audit list --after ${Math.max(0, first - 501)}`,
+        );
       return {
         plain: table(
           ['NO.', 'WHEN', 'WHO', 'WHAT', 'ON'],

@@ -226,8 +226,12 @@ async function enroll(given: string | undefined, flags: Flags): Promise<Result> 
   }
   const parsed = parseTicket(await readTicket(given));
   const kept = await waiting('waiting for the server', redeemTicket(identity, parsed));
-  if (kept.alreadyMember) note('Identity is already enrolled with the project');
-  else done(`Identity ${identity.name} joined project ${kept.project.name}`);
+  if (kept.alreadyMember) {
+    note('Identity is already enrolled with the project');
+    note(
+      'The ticket was not used, and gave no attribute: a second role needs a POSTERN_HOME of its own',
+    );
+  } else done(`Identity ${identity.name} joined project ${kept.project.name}`);
   next('postern node create');
   return membershipResult(identity, kept);
 }

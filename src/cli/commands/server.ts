@@ -1,6 +1,6 @@
 /** `server`: the control plane on this machine, in the background by default. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
@@ -10,7 +10,7 @@ import { define, type Flags, family } from '../command.ts';
 import { field, list, text } from '../json.ts';
 import { adminSocket, serverHome } from '../membership.ts';
 import { type Result, relativeTime, status } from '../output.ts';
-import { done, next, waiting } from '../talk.ts';
+import { done, next, note, waiting, warn } from '../talk.ts';
 
 /** A server that does not answer by then has failed; the first start makes keys and tables. */
 const START_TIMEOUT_MS = 30_000;
@@ -113,6 +113,7 @@ async function start(flags: Flags): Promise<Result> {
   }
   mkdirSync(serverHome(), { recursive: true, mode: 0o700 });
   const log = openSync(logPath(), 'a', 0o600);
+  const logStart = fstatSync(log).size;
   const config = flags.text('config');
   const database = flags.text('database');
   const child = spawn(
@@ -139,7 +140,7 @@ async function start(flags: Flags): Promise<Result> {
   try {
     await waiting(
       'waiting for the server to answer',
-      untilUp(() => hasEnded),
+      untilUp(() => hasEnded, logStart),
     );
   } catch (reason) {
     child.kill('SIGKILL');
@@ -150,6 +151,12 @@ async function start(flags: Flags): Promise<Result> {
   }
   const result = await startedResult();
   done(`Server runs; nodes reach it at ${result.machine ?? ''}`);
+  const { readServerState } = await import('../../server/index.ts');
+  const movedFrom = readServerState(serverHome())?.moved_from;
+  if (movedFrom !== undefined) {
+    warn(`Nodes that joined before look for it at ${movedFrom.join(', ')}`);
+    note('Set POSTERN_LISTEN_NODES and POSTERN_ADVERTISE as before, or keep them in server.yaml');
+  }
   next('postern enroll');
   return result;
 }
@@ -164,14 +171,21 @@ async function startedResult(): Promise<Result> {
   };
 }
 
-async function untilUp(hasEnded: () => boolean): Promise<void> {
+async function untilUp(hasEnded: () => boolean, logStart: number): Promise<void> {
   const deadlineMs = Date.now() + START_TIMEOUT_MS;
   while (Date.now() < deadlineMs) {
     if (await isUp()) return;
     if (hasEnded()) break;
     await sleep(POLL_MS);
   }
-  const tail = readFileSync(logPath(), 'utf8').trim().split('\n').slice(-LOG_TAIL_LINES).join(' ');
+  const tail = readFileSync(logPath())
+    .subarray(logStart)
+    .toString()
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('{'))
+    .slice(-LOG_TAIL_LINES)
+    .join(' ');
   throw new PosternError('unavailable', `The server did not start: ${tail.slice(0, 500)}`, {
     hint: logPath(),
   });

@@ -39,6 +39,20 @@ export interface ServerParts {
   readonly permissions: Permissions | undefined;
 }
 
+/** What a token's scopes may be about. */
+const SCOPE_AREAS = [
+  'spaces',
+  'projects',
+  'tickets',
+  'members',
+  'relays',
+  'tokens',
+  'audit',
+  'decisions',
+  'permissions',
+] as const;
+const SCOPE = new RegExp(`^(\\*|admin|(${SCOPE_AREAS.join('|')}):(\\*|[a-z]+))$`);
+
 const Name = Type.String({ minLength: 1, maxLength: 128 });
 const Attributes = Type.Record(Type.String(), Type.String());
 const Base64: TString = Type.String({ maxLength: 65_536, pattern: '^[A-Za-z0-9+/=]*$' });
@@ -392,6 +406,11 @@ export function addManagementRoutes(
   api.post('/api/v1/tokens', { schema: { body: TokenBody } }, async (request) => {
     const by = await may(request, 'tokens:create', 'tokens', await scope(request));
     const { name, scopes, expires_in_ms } = request.body;
+    const unknown = scopes.find((s) => !SCOPE.test(s));
+    if (unknown !== undefined)
+      throw new PosternError('invalid', `There is no scope "${unknown.slice(0, 100)}"`, {
+        hint: `A scope is *, or AREA:* or AREA:ACTION, where AREA is one of ${SCOPE_AREAS.join(', ')}`,
+      });
     const caller = await callerOf(request);
     const own = caller.kind === 'token' ? caller.grant.scopes : ['*'];
     const beyond = scopes.find((wanted) => !own.some((has) => scopeCovers(has, wanted)));
@@ -458,7 +477,8 @@ export function addManagementRoutes(
     },
     async (request) => {
       await may(request, 'audit:read', 'audit', await scope(request));
-      const entries = await audit.list(Number(request.query.after ?? 0));
+      const { after } = request.query;
+      const entries = await audit.list(after === undefined ? undefined : Number(after));
       return entries.map((e) => ({
         number: e.number,
         at: new Date(e.atMs).toISOString(),
