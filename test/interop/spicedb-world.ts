@@ -204,9 +204,10 @@ class TupleMaker {
     const large = this.#dice.pick([...this.#model.namespaces.keys()]);
     for (const name of this.#model.namespaces.keys())
       this.#objects.set(name, this.#namesOf(hasDozens && name !== large ? 3 : size.objects));
+    const least = this.#dice.roll(2);
     const tuples = new Map<string, Tuple>();
     for (const on of this.#places())
-      for (let left = this.#dice.roll(size.tuplesPerPlace + 1); left > 0; left--) {
+      for (let left = least + this.#dice.roll(size.tuplesPerPlace); left > 0; left--) {
         const tuple = this.#tupleOn(on);
         if (tuple !== undefined) tuples.set(tupleKey(tuple), tuple);
       }
