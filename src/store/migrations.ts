@@ -17,6 +17,8 @@ interface TableShape {
   readonly key: readonly string[];
   readonly unique?: readonly (readonly string[])[];
   readonly index?: readonly (readonly string[])[];
+  /** Columns to look up by where they have a value. */
+  readonly sparseIndex?: readonly string[];
 }
 
 const FIRST_TABLES: Readonly<Record<string, TableShape>> = {
@@ -213,7 +215,9 @@ const PERMISSION_TABLES: Readonly<Record<string, TableShape>> = {
       deleted_revision: 'number?',
     },
     key: ['tuple_hash', 'created_revision'],
-    index: [['created_revision', 'ordinal'], ['deleted_revision'], ['expires_at_ms']],
+    index: [['created_revision', 'ordinal']],
+    // Nearly all rows live and never expire: an index of those would be chosen for them, and lead to all rows.
+    sparseIndex: ['deleted_revision', 'expires_at_ms'],
   },
   permission_revisions: {
     columns: { revision: 'number', at_ms: 'number', written_by: 'text' },
@@ -267,6 +271,10 @@ async function createTables(
       table = table.addUniqueConstraint(`${name}_unique_${unique.join('_')}`, [...unique]);
     }
     await table.execute();
+    for (const column of shape.sparseIndex ?? [])
+      await sql`create index ${sql.ref(`${name}_by_${column}`)} on ${sql.table(name)} (${sql.ref(column)}) where ${sql.ref(column)} is not null`.execute(
+        db,
+      );
     for (const index of shape.index ?? []) {
       await db.schema
         .createIndex(`${name}_by_${index.join('_')}`)
