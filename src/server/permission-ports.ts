@@ -7,7 +7,7 @@
  * on any a foreign Origin.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { Gauge, type Registry } from 'prom-client';
 import type { Audit } from '../audit/index.ts';
 import type { Fabric } from '../fabric/index.ts';
@@ -27,6 +27,7 @@ import {
   type Writer,
 } from '../permissions/index.ts';
 import type { ServerCertificate } from './certificate.ts';
+import { publishPermissionsApi } from './http/openapi.ts';
 import type { PermissionConfig, PermissionListener } from './permission-config.ts';
 
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
@@ -78,9 +79,10 @@ function isOwn(listener: PermissionListener, headers: IncomingHttpHeaders): bool
 
 /** Who may write: the principal of a token with the scope. Throws `unauthenticated` or `denied`. */
 async function writerOf(
-  { fabric }: PermissionPortsParts,
-  listener: PermissionListener,
+  { fabric }: { readonly fabric: Fabric },
+  listener: { readonly isOpen: boolean },
   authorization: string | undefined,
+  action: string = 'permissions:write',
 ): Promise<Writer> {
   if (listener.isOpen) return { id: 'anyone' };
   const [, token] = BEARER.exec(authorization ?? '') ?? [];
@@ -90,12 +92,12 @@ async function writerOf(
       : await fabric.grants.findBySecret(token.toLowerCase(), 'token');
   if (grant === undefined)
     throw new PosternError('unauthenticated', 'This needs an access token', {
-      hint: 'postern token create NAME --scope permissions:write',
+      hint: `postern token create NAME --scope ${action}`,
     });
   const id = grant.principalId ?? grant.id;
   await fabric.require({
     principalId: id,
-    action: 'permissions:write',
+    action,
     resource: 'relation-tuples',
     grant,
   });
@@ -163,6 +165,7 @@ async function appOf(
     if (toPosternError(reason).code === 'internal')
       parts.logger.error({ err: reason }, 'a question met a fault');
   });
+  await publishPermissionsApi(app, parts.version);
   addSurface(app, surface, restParts(parts, listener));
   app.get('/metrics/prometheus', async (_request, reply) =>
     reply.type(parts.registry.contentType).send(await parts.registry.metrics()),
@@ -185,6 +188,37 @@ export async function addAdminPermissions(
           version: parts.version,
           limits: { ...limitsOf(parts.config), maxBatchSize: ADMIN_BATCH_MAX },
           authorise: async () => ({ id: 'local-admin' }),
+          isReady: () => parts.fabric.store.ping(),
+        },
+      );
+    },
+    { prefix: '/permissions' },
+  );
+}
+
+/** Adds the whole surface below a prefix of the public listener: every question and change needs a token's scope. */
+export async function addPublicPermissions(
+  app: FastifyInstance,
+  parts: Omit<PermissionPortsParts, 'certificate' | 'audit' | 'registry'>,
+): Promise<void> {
+  const may =
+    (action: string) =>
+    (request: FastifyRequest): Promise<Writer> =>
+      writerOf(parts, { isOpen: false }, request.headers.authorization, action);
+  await app.register(
+    async (scope) => {
+      scope.addHook('onRequest', async (request) => {
+        if (request.method === 'GET' || request.method === 'POST')
+          await may('permissions:read')(request);
+      });
+      addSurface(
+        scope,
+        { read: true, write: true, language: true },
+        {
+          permissions: parts.permissions,
+          version: parts.version,
+          limits: { ...limitsOf(parts.config), maxBatchSize: ADMIN_BATCH_MAX },
+          authorise: may('permissions:write'),
           isReady: () => parts.fabric.store.ping(),
         },
       );

@@ -18,10 +18,10 @@ import { join } from 'node:path';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { Counter, Gauge, Registry } from 'prom-client';
-import { type Audit, createAudit } from '../audit/index.ts';
+import { createAudit } from '../audit/index.ts';
 import { AuthorityManager } from '../authority/index.ts';
 import { tuneMemory } from '../channel/index.ts';
-import { createFabric, type Fabric } from '../fabric/index.ts';
+import { createFabric } from '../fabric/index.ts';
 import {
   type Logger,
   newId,
@@ -30,7 +30,7 @@ import {
   systemClock,
   toPosternError,
 } from '../kernel/index.ts';
-import { PermissionManager } from '../permissions/index.ts';
+import type { PermissionManager } from '../permissions/index.ts';
 import { RelayService } from '../relay/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 import { createServerCa, fingerprint } from '../trust/index.ts';
@@ -42,8 +42,6 @@ import { addManagementRoutes, type ServerParts } from './http/management.ts';
 import { addNodeRoutes, machineOf, NodeSessions } from './http/nodes.ts';
 import { publishOpenApi } from './http/openapi.ts';
 import { NodePort } from './node-port.ts';
-import { followModel } from './permission-model.ts';
-import { addAdminPermissions, listenPermissions } from './permission-ports.ts';
 import { CHECK_INTERVAL_MS, HEADERS_MS, listenPublic } from './public-port.ts';
 
 export interface RunningServer {
@@ -159,34 +157,6 @@ async function refuseSecondServer(socketPath: string): Promise<void> {
   rmSync(socketPath, { force: true });
 }
 
-async function openPermissions(
-  config: ServerConfig,
-  parts: { store: Store; fabric: Fabric; audit: Audit; logger: Logger },
-): Promise<PermissionManager | undefined> {
-  const { permissions: c } = config;
-  if (c === undefined) return undefined;
-  const manager = await PermissionManager.open({
-    ...parts,
-    clock: systemClock,
-    limits: {
-      isStrict: c.isStrict,
-      ...(c.maxReadDepth === undefined ? {} : { maxReadDepth: c.maxReadDepth }),
-      ...(c.stepsMax === undefined ? {} : { stepsMax: c.stepsMax }),
-      ...(c.memoryBudgetBytes === undefined ? {} : { memoryBudgetBytes: c.memoryBudgetBytes }),
-      ...(c.historyWindowMs === undefined ? {} : { historyWindowMs: c.historyWindowMs }),
-    },
-  });
-  if (c.model === undefined) return manager;
-  try {
-    const stop = await followModel(c.model, manager, parts.logger);
-    manager.onClose(stop);
-    return manager;
-  } catch (reason) {
-    manager.close();
-    throw reason;
-  }
-}
-
 /** Nodes whose policies ask about relations hear that some changed, at most four times a second. */
 function tellNodes(permissions: PermissionManager, sessions: NodeSessions): () => void {
   let timer: NodeJS.Timeout | undefined;
@@ -238,7 +208,12 @@ export async function runServer(
     const ca = await caOf(store, fabric);
     // Public: what others verify this server's certificate with (curl --cacert).
     writeFileSync(join(config.home, 'ca.pem'), ca.certificatePem, { mode: 0o644 });
-    const permissions = await openPermissions(config, { store, fabric, audit, logger });
+    // Loaded when it is wanted: a relay alone starts without it.
+    const room = config.permissions === undefined ? undefined : await import('./permissions.ts');
+    const permissions =
+      room === undefined || config.permissions === undefined
+        ? undefined
+        : await room.openPermissions(config.permissions, { store, fabric, audit, logger });
     closers.push(() => permissions?.close());
     const relay = new RelayService();
     const sessions = new NodeSessions();
@@ -334,7 +309,7 @@ export async function runServer(
     await publishOpenApi(admin, o.version);
     addManagementRoutes(admin, parts, async () => ({ kind: 'local' }));
     if (permissions !== undefined && config.permissions !== undefined)
-      await addAdminPermissions(admin, {
+      await room?.addAdminPermissions(admin, {
         ...{ permissions, fabric, logger, version: o.version },
         config: config.permissions,
       });
@@ -364,6 +339,11 @@ export async function runServer(
         });
       return { kind: 'token', grant };
     });
+    if (permissions !== undefined && config.permissions !== undefined)
+      await room?.addPublicPermissions(open, {
+        ...{ permissions, fabric, logger, version: o.version },
+        config: config.permissions,
+      });
     open.get('/health', async () => ({ status: 'ok' }));
     open.get('/metrics', async (_request, reply) =>
       reply.type(registry.contentType).send(await registry.metrics()),
@@ -380,7 +360,7 @@ export async function runServer(
     const permissionPorts =
       permissions === undefined || config.permissions === undefined
         ? undefined
-        : await listenPermissions({
+        : await room?.listenPermissions({
             ...{ permissions, fabric, certificate, registry, logger, audit },
             config: config.permissions,
             version: o.version,

@@ -3,7 +3,7 @@
  * (reference: Keto's herodot errors), the reason as a google.rpc.ErrorInfo detail. It must never send the text of a fault
  * that is not a PosternError or a ConnectError, and never more text than fits into the trailers of a reply.
  */
-import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import { Code, ConnectError } from '@connectrpc/connect';
 import { type ErrorCode, type PosternError, toPosternError } from '../../kernel/index.ts';
 import { ErrorInfoSchema } from './gen/google/rpc/error_details_pb.ts';
 
@@ -85,14 +85,15 @@ export function invalidArgument(text: string): ConnectError {
 }
 
 /** Encodes what a service throws; tells `reportFault` of what is the server's own fault. */
-export function errorInterceptor(reportFault: (reason: unknown) => void): Interceptor {
-  return (next) => async (request) => {
-    try {
-      return await next(request);
-    } catch (thrown) {
-      const error = toConnectError(thrown);
-      if (error.code === Code.Internal) reportFault(error.cause ?? error);
-      throw error;
-    }
-  };
+export async function encodingErrors<T>(
+  work: () => Promise<T>,
+  reportFault: (reason: unknown) => void,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const error = toConnectError(thrown);
+    if (error.code === Code.Internal) reportFault(error.cause ?? error);
+    throw error;
+  }
 }

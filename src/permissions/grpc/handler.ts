@@ -10,7 +10,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node';
-import { errorInterceptor } from './errors.ts';
+import { encodingErrors } from './errors.ts';
 import { createHealth } from './health.ts';
 import { createReflection } from './reflection.ts';
 import type { ServiceRegistration } from './services.ts';
@@ -49,6 +49,17 @@ export function answerEmpty(
   response.end();
 }
 
+/** Answers without a body where that is still possible, else ends the request. */
+function refuse(response: NodeResponse, status: number): void {
+  try {
+    if (response.headersSent) response.destroy();
+    else answerEmpty(response, status);
+  } catch {
+    // The stream is gone, and with it whom to tell.
+    response.destroy();
+  }
+}
+
 /** Answers the calls of services, and of what is gRPC but no service of the port. */
 export class RpcHandler {
   readonly #handlers = new Map<string, Universal>();
@@ -64,10 +75,16 @@ export class RpcHandler {
       acceptCompression: [compressionGzip],
       readMaxBytes: REQUEST_MESSAGE_BYTES_MAX,
       writeMaxBytes: REPLY_MESSAGE_BYTES_MAX,
-      interceptors: [errorInterceptor(reportFault)],
+      interceptors: [(next) => (request) => encodingErrors(() => next(request), reportFault)],
       shutdownSignal: shutdown,
     });
-    for (const { register } of [...all, ...reflection]) register(router);
+    for (const { gate, register } of [...all, ...reflection])
+      register(
+        router,
+        gate === undefined
+          ? {}
+          : { requestGate: (context) => encodingErrors(() => gate(context), reportFault) },
+      );
     for (const handler of router.handlers) this.#handlers.set(handler.requestPath, handler);
   }
 
@@ -105,15 +122,17 @@ export class RpcHandler {
       universal = universalRequestFromNodeRequest(request, response, undefined, values);
     } catch {
       // The authority, or the Host header, is not one; or the connection is gone.
-      if (!response.destroyed) answerEmpty(response, 400);
+      refuse(response, 400);
       return;
     }
     try {
       await universalResponseToNodeResponse(await handler(universal), response);
     } catch (reason) {
+      // Half a surrogate pair of a broken request stands in the library's own text about it, which then can't be sent.
+      const isTheirs = reason instanceof URIError;
       const { code } = ConnectError.from(reason);
-      if (code === Code.Internal || code === Code.Unknown) this.#reportFault(reason);
-      response.destroy();
+      if (!isTheirs && (code === Code.Internal || code === Code.Unknown)) this.#reportFault(reason);
+      refuse(response, isTheirs ? 400 : 500);
     }
   }
 }

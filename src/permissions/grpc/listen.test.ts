@@ -15,6 +15,7 @@ import { CheckService } from './gen/ory/keto/relation_tuples/v1alpha2/check_serv
 import type { PortCertificate } from './index.ts';
 import { openTestPort, type TestPort } from './port.fixture.ts';
 
+const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 let port: TestPort;
 beforeAll(async () => {
   port = await openTestPort();
@@ -74,7 +75,11 @@ interface Answer {
   readonly status: number;
   readonly body: string;
 }
-function ask(base: string, headers: Record<string, string>, body = ''): Promise<Answer> {
+function ask(
+  base: string,
+  headers: Record<string, string>,
+  body: string | Buffer = '',
+): Promise<Answer> {
   const session = connectHttp2(base, { rejectUnauthorized: false });
   return new Promise((resolve, reject) => {
     session.on('error', reject);
@@ -138,6 +143,48 @@ test('requests with an authority that is none, or without one, are refused and e
   expect(await isServing()).toBe(true);
 });
 
+test('texts of broken requests break no reply', async () => {
+  const base = `http://127.0.0.1:${port.port}`;
+  const path = '/ory.keto.relation_tuples.v1alpha2.WriteService/TransactRelationTuples';
+  for (const name of [
+    '"\\ud800"',
+    `"${'x'.repeat(200_000)}"`,
+    `"${'\u{10ffff}'.repeat(50_000)}"`,
+  ]) {
+    const json = Buffer.from(`{"relationTupleDeltas":${name}}`);
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(json.length, 1);
+    for (const type of ['application/grpc+json', 'application/grpc-web+json', 'application/json']) {
+      const headers = {
+        ':path': path,
+        ':method': 'POST',
+        'content-type': type,
+        authorization: 'Bearer good',
+      };
+      const body = type === 'application/json' ? json : Buffer.concat([head, json]);
+      expect([200, 400]).toContain((await ask(base, headers, body)).status);
+    }
+  }
+  expect(await isServing()).toBe(true);
+  expect(port.faults).toEqual([]);
+});
+
+test('who may not write is refused before the body is there', async () => {
+  const path = '/ory.keto.relation_tuples.v1alpha2.WriteService/DeleteRelationTuples';
+  const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`;
+  expect(await say([`${head}Content-Length: 1000000\r\n\r\n{`])).toMatch(/^HTTP\/1\.1 401 /);
+});
+
+test('a connection that does not say what it speaks is cut off', async () => {
+  const cutOff = async (pieces: string[]): Promise<number> => {
+    const start = performance.now();
+    expect(await say(pieces, 20_000)).toBe('');
+    return performance.now() - start;
+  };
+  for (const ms of await Promise.all([cutOff([]), cutOff([PREFACE.slice(0, 10)])]))
+    expect(ms).toBeLessThan(15_000);
+});
+
 test('a flood of streams that are reset ends that connection alone', async () => {
   const session = connectHttp2(`http://127.0.0.1:${port.port}`);
   session.on('error', () => undefined);
@@ -159,7 +206,6 @@ test('a flood of streams that are reset ends that connection alone', async () =>
   expect(await isServing()).toBe(true);
 });
 
-const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 
 test('no bytes end the process', async () => {

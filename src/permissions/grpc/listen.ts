@@ -14,6 +14,7 @@ import {
   createServer as createHttp2,
   type Http2Server,
   type Http2ServerRequest,
+  Http2ServerResponse,
   type ServerHttp2Session,
 } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -56,6 +57,15 @@ const HTTP2 = {
 } as const;
 const USE_TLS =
   'HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\nUse https here.\n';
+
+/** HTTP/1.1's word for closing a connection, which Fastify says, would put a warning into the log for each reply. */
+class Http2Reply extends Http2ServerResponse {
+  override writeHead(status: number, headers?: unknown): this {
+    if (typeof headers === 'object' && headers !== null)
+      Reflect.deleteProperty(headers, 'connection');
+    return Reflect.apply(super.writeHead, this, [status, headers]);
+  }
+}
 
 /** A certificate that may be renewed while it is in use. */
 export interface PortCertificate {
@@ -140,10 +150,13 @@ class Doors {
     );
     // Node starts to enforce those two when a server listens; this one never does.
     this.http1.emit('listening');
-    this.#http2 = createHttp2(HTTP2, (request, response) => {
-      this.#boundRequest(request);
-      this.#route(request, response);
-    });
+    this.#http2 = createHttp2(
+      { ...HTTP2, Http2ServerResponse: Http2Reply },
+      (request, response) => {
+        this.#boundRequest(request);
+        this.#route(request, response);
+      },
+    );
     this.#http2.on('session', (session) => this.#boundSession(session));
     this.#http2.on('sessionError', () => undefined);
     this.#tls =

@@ -49,17 +49,15 @@ async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
 const reasonOf = (error: ConnectError): string | undefined =>
   error.findDetails(ErrorInfoSchema)[0]?.reason;
 
-const open = (baseUrl: string): [string, Transport][] => [
-  ['gRPC over HTTP/2', createGrpcTransport({ baseUrl })],
-  ['gRPC-Web over HTTP/1.1', createGrpcWebTransport({ baseUrl, httpVersion: '1.1' })],
-  [
-    'Connect with JSON over HTTP/1.1',
+const PROTOCOLS: Readonly<Record<string, (baseUrl: string) => Transport>> = {
+  'gRPC over HTTP/2': (baseUrl) => createGrpcTransport({ baseUrl }),
+  'gRPC-Web over HTTP/1.1': (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: '1.1' }),
+  'Connect with JSON over HTTP/1.1': (baseUrl) =>
     createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: false }),
-  ],
-  ['Connect over HTTP/2', createConnectTransport({ baseUrl, httpVersion: '2' })],
-];
+  'Connect over HTTP/2': (baseUrl) => createConnectTransport({ baseUrl, httpVersion: '2' }),
+};
 
-describe.each([0, 1, 2, 3])('the services by protocol %i', (protocol) => {
+describe.each(Object.entries(PROTOCOLS))('the services by %s', (_, dial) => {
   let port: TestPort;
   let transport: Transport;
   let check: Client<typeof CheckService>;
@@ -67,9 +65,7 @@ describe.each([0, 1, 2, 3])('the services by protocol %i', (protocol) => {
   let read: Client<typeof ReadService>;
   beforeAll(async () => {
     port = await openTestPort();
-    const chosen = open(`http://127.0.0.1:${port.port}`)[protocol];
-    if (chosen === undefined) throw new Error('No such protocol');
-    transport = chosen[1];
+    transport = dial(`http://127.0.0.1:${port.port}`);
     check = createClient(CheckService, transport);
     write = createClient(WriteService, transport);
     read = createClient(ReadService, transport);

@@ -1,6 +1,6 @@
 /** What the gRPC services are given, and how one is handed on until a port serves it. */
 import type { DescService } from '@bufbuild/protobuf';
-import type { ConnectRouter, ServiceImpl } from '@connectrpc/connect';
+import type { ConnectRouter, HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import type { Permissions, Writer } from '../permissions.ts';
 
 export interface ServiceParts {
@@ -15,15 +15,24 @@ export interface ServiceParts {
   };
 }
 
+/** Runs before a request's body is read, let alone understood; throws PosternError to refuse it. */
+export type Gate = (context: HandlerContext) => Promise<void>;
+
 export interface ServiceRegistration {
   readonly service: DescService;
-  readonly register: (router: ConnectRouter) => void;
+  readonly gate?: Gate;
+  readonly register: (router: ConnectRouter, options: { requestGate?: Gate }) => void;
 }
 
 /** Binds a service to its implementation. */
 export function serve<T extends DescService>(
   service: T,
   implementation: ServiceImpl<T>,
+  gate?: Gate,
 ): ServiceRegistration {
-  return { service, register: (router) => void router.service(service, implementation) };
+  return {
+    service,
+    ...(gate === undefined ? {} : { gate }),
+    register: (router, options) => void router.service(service, implementation, options),
+  };
 }

@@ -1,6 +1,6 @@
 /**
  * The services of the write port, in both packages. INVARIANT: nothing is written before `authoriseHeaders` has said who
- * writes, and a request's content is not even looked at.
+ * writes, nor is a request's body read.
  */
 import { type ContextKey, createContextKey, type HandlerContext } from '@connectrpc/connect';
 import { PosternError } from '../../kernel/index.ts';
@@ -25,6 +25,9 @@ interface Parts extends Pick<ServiceParts, 'version' | 'authoriseHeaders'> {
   readonly permissions: Pick<Permissions, 'write' | 'deleteMatching'>;
 }
 
+/** Set by the gate. */
+const WRITER: ContextKey<Writer | undefined> = createContextKey<Writer | undefined>(undefined);
+
 /** The address that a request came from; set by the handler of a port. */
 export const PEER: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined);
 
@@ -38,8 +41,10 @@ interface DeleteMessage {
   readonly relationQuery?: QueryMessage | undefined;
 }
 
-function authorise(parts: Parts, context: HandlerContext): Promise<Writer> {
-  return parts.authoriseHeaders(context.requestHeader, context.values.get(PEER));
+function writerOf(context: HandlerContext): Writer {
+  const writer = context.values.get(WRITER);
+  if (writer === undefined) throw new PosternError('internal', 'A write passed without its gate');
+  return writer;
 }
 
 async function transact(
@@ -47,7 +52,7 @@ async function transact(
   deltas: readonly Delta[],
   context: HandlerContext,
 ): Promise<{ snaptokens: string[] }> {
-  const writer = await authorise(parts, context);
+  const writer = writerOf(context);
   // Any other action is ignored, as Keto does.
   const of = (action: Action): (TupleMessage | undefined)[] =>
     deltas.filter((delta) => delta.action === action).map((delta) => delta.relationTuple);
@@ -62,7 +67,7 @@ async function deleteMatching(
   { query, relationQuery }: DeleteMessage,
   context: HandlerContext,
 ): Promise<Record<string, never>> {
-  const writer = await authorise(parts, context);
+  const writer = writerOf(context);
   const subject = relationQuery?.subject ?? query?.subject;
   // Keto takes a subject without a value as none, and would delete everything else that matches.
   if (subject !== undefined && subject.ref.case === undefined)
@@ -76,16 +81,28 @@ async function deleteMatching(
 
 /** Everything that the write port serves. */
 export function createWriteServices(parts: Parts): readonly ServiceRegistration[] {
+  const gate = async (context: HandlerContext): Promise<void> => {
+    const peer = context.values.get(PEER);
+    context.values.set(WRITER, await parts.authoriseHeaders(context.requestHeader, peer));
+  };
   return [
-    serve(WriteService, {
-      transactRelationTuples: (request, context) =>
-        transact(parts, request.relationTupleDeltas, context),
-      deleteRelationTuples: (request, context) => deleteMatching(parts, request, context),
-    }),
+    serve(
+      WriteService,
+      {
+        transactRelationTuples: (request, context) =>
+          transact(parts, request.relationTupleDeltas, context),
+        deleteRelationTuples: (request, context) => deleteMatching(parts, request, context),
+      },
+      gate,
+    ),
     ...createVersionServices(parts.version),
-    serve(OldWriteService, {
-      transactRelationTuples: (request, context) =>
-        transact(parts, request.relationTupleDeltas, context),
-    }),
+    serve(
+      OldWriteService,
+      {
+        transactRelationTuples: (request, context) =>
+          transact(parts, request.relationTupleDeltas, context),
+      },
+      gate,
+    ),
   ];
 }
