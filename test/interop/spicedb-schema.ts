@@ -22,7 +22,8 @@ export function relationshipOf(t: Tuple): Relationship {
   };
 }
 
-function typeText({ namespace, relation, isWildcard }: SubjectType): string {
+/** A subject type as SpiceDB writes it. */
+export function typeText({ namespace, relation, isWildcard }: SubjectType): string {
   if (isWildcard) return `${namespace}:*`;
   return relation === '' ? namespace : `${namespace}#${relation}`;
 }

@@ -134,7 +134,9 @@ class ModelMaker {
   /** An expression that can be asked of each of these definitions; below a permit only what comes before it. */
   #rewriteOf(at: readonly string[], depth: number, permit?: string): Rewrite {
     const kind = depth === 0 ? 0 : this.#dice.roll(10);
-    if (kind < 3) return this.#computed(at, permit);
+    // Below an operator now and then any permit of the object: SpiceDB refuses circles of bare names alone.
+    const before = depth < DEPTH && this.#dice.roll(12) === 0 ? undefined : permit;
+    if (kind < 3) return this.#computed(at, before);
     if (kind < 6) return this.#traverse(at, depth, permit) ?? this.#computed(at, permit);
     // SpiceDB's `nil`.
     if (kind === 6 && this.#dice.roll(6) === 0) return { kind: 'or', children: [] };

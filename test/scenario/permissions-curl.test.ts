@@ -2,7 +2,7 @@
  * The web app's flow, with curl alone: an operator writes a tuple, the app asks `/check` and reads `allowed`. And what a
  * stranger, another site's page or a wrong token gets.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { execute, World } from '../harness/postern.ts';
@@ -103,5 +103,44 @@ describe('whoever may not', () => {
           );
           expect(answer.status).toBe(404);
         }
+  });
+});
+
+describe('the server', () => {
+  it('publishes what its ports answer', async () => {
+    const { opl } = world.permissionPorts();
+    const paths = async (port: string): Promise<string[]> =>
+      Object.keys(JSON.parse((await curl(`http://${port}/openapi.json`)).body).paths);
+    expect(await paths(read)).toEqual(
+      expect.arrayContaining(['/relation-tuples/check', '/relation-tuples/list-objects']),
+    );
+    expect(await paths(write)).toEqual(expect.arrayContaining(['/admin/relation-tuples']));
+    expect(await paths(opl)).toEqual(expect.arrayContaining(['/opl/syntax/check']));
+  });
+
+  it('is asked from elsewhere with a token: by the command line, over its public listener', async () => {
+    const state: { public: string } = JSON.parse(
+      readFileSync(join(world.serverHome, 'server.json'), 'utf8'),
+    );
+    const file = join(world.folder, 'token');
+    const scopes = ['--scope', 'permissions:read', '--scope', 'permissions:write'];
+    writeFileSync(file, await world.ok('admin', 'token', 'create', 'cli', ...scopes));
+    const at = ['--server', `http://${state.public}`, '--token-file', file];
+    await world.ok('far', 'permission', 'create', 'app:far#read@ann', ...at);
+    expect(await world.ok('far', 'permission', 'check', 'ann', 'read', 'app:far', ...at)).toBe(
+      'Allowed',
+    );
+    writeFileSync(file, token);
+    const refused = await world.postern(
+      'far',
+      'permission',
+      'check',
+      'a',
+      'read',
+      'app:far',
+      ...at,
+    );
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain('permissions:read');
   });
 });
