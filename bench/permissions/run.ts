@@ -74,7 +74,7 @@ export async function runPermissions(
   stage: Stage,
   o: { isQuick: boolean; runs: number | undefined },
 ): Promise<{ report: unknown; isWhole: boolean }> {
-  const seconds = o.isQuick ? 0.5 : 5;
+  const seconds = o.isQuick ? 0.5 : 3;
   const sizes = o.isQuick ? SIZES.slice(0, 1) : SIZES;
   const rows: Row[] = [];
   const notes: string[] = [];
