@@ -149,6 +149,16 @@ function servicesOf(
   ];
 }
 
+/** Whether the server is at fault, and not whoever asked: a stranger's bad requests must not fill the log. */
+function isFault(reason: unknown): boolean {
+  if (reason instanceof PosternError) return reason.code === 'internal';
+  const told: unknown =
+    typeof reason === 'object' && reason !== null
+      ? (Reflect.get(reason, 'status') ?? Reflect.get(reason, 'statusCode'))
+      : undefined;
+  return typeof told === 'number' ? told >= 500 : toPosternError(reason).code === 'internal';
+}
+
 /** One listener with its part of the surface; every listener also has `/metrics/prometheus`. */
 async function appOf(
   parts: PermissionPortsParts,
@@ -162,7 +172,7 @@ async function appOf(
   });
   app.addHook('onRequest', async (request) => refuseForeign(listener, request.headers));
   app.addHook('onError', async (_request, _reply, reason) => {
-    if (toPosternError(reason).code === 'internal')
+    if (isFault(reason))
       parts.logger.error({ err: reason }, 'a question met a fault');
   });
   await publishPermissionsApi(app, parts.version);

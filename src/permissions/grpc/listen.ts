@@ -206,6 +206,12 @@ class Doors {
     });
     session.on('error', () => undefined);
     session.setTimeout(SESSION_IDLE_MS, () => session.close());
+    // A client that said goodbye may let what is under way finish, and no more: Node alone would wait for its streams.
+    session.once('goaway', () => {
+      const parting = setTimeout(() => session.destroy(), HEADERS_MS);
+      session.once('close', () => clearTimeout(parting));
+      session.close();
+    });
   }
 
   #boundRequest(request: Http2ServerRequest): void {
