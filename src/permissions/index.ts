@@ -4,6 +4,7 @@ export {
   createReadServices,
   createWriteServices,
   type Listener,
+  type ListenOptions,
   listenBoth,
   type ServiceRegistration,
 } from './grpc/index.ts';

@@ -41,7 +41,7 @@ describe('the configuration', () => {
     const config = load();
     const { permissions, ...rest } = config;
     expect(rest).toEqual({ ...DEFAULTS, home, rootKeyFile: join(home, 'root.key') });
-    const own = (port: number) => ({ host: '127.0.0.1', port, isOpen: false });
+    const own = (port: number) => ({ host: '127.0.0.1', port, isOpen: false, cors: undefined });
     expect(permissions).toMatchObject({
       ...{ read: own(4466), write: own(4467), metrics: own(4468), language: own(4469) },
       ...{ model: undefined, maxBatchSize: 10, isStrict: false },

@@ -25,8 +25,8 @@ limit: { max_read_depth: 7, max_batch_check_size: 50 }
 `,
     );
     expect(load('./keto.yml')).toMatchObject({
-      read: { host: '0.0.0.0', port: 5466, isOpen: false },
-      write: { host: '0.0.0.0', port: 5467, isOpen: true },
+      read: { host: '0.0.0.0', port: 5466, isOpen: false, cors: undefined },
+      write: { host: '0.0.0.0', port: 5467, isOpen: true, cors: undefined },
       model: { kind: 'location', location: `file://${join(folder, 'model.opl')}` },
       ...{ maxReadDepth: 7, maxBatchSize: 50, isStrict: true },
     });
@@ -49,7 +49,11 @@ limit: { max_read_depth: 7, max_batch_check_size: 50 }
     [{ limits: {} }, 'not valid'],
     [{ limit: { max_read_depth: 0 } }, '/limit/max_read_depth'],
     [{ serve: { read: { port: 70_000 } } }, '/serve/read/port'],
-    [{ serve: { read: { cors: { enabled: true } } } }, 'serve.read.cors'],
+    [
+      { serve: { read: { cors: { enabled: true, allow_credentials: true } } } },
+      'permissions.serve.read.cors: allow_credentials',
+    ],
+    [{ serve: { read: { cors: { allowed_origin: [] } } } }, '/serve/read/cors'],
     ['./nothing.yml', 'there is no file'],
   ])('refuses %j and says what is wrong', (part, message) => {
     expect(() => load(part)).toThrow(message);

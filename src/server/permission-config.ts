@@ -10,6 +10,7 @@ import { Value } from 'typebox/value';
 import { parse } from 'yaml';
 import { PosternError, parseDurationMs } from '../kernel/index.ts';
 import { parseAddress } from '../trust/light.ts';
+import { CorsFile, type CorsRules, readCors } from './cors.ts';
 
 const Strict = { additionalProperties: false } as const;
 const Port = Type.Object(
@@ -23,7 +24,7 @@ const Port = Type.Object(
       }),
     ),
     write_listen_file: Type.Optional(Type.String()),
-    cors: Type.Optional(Type.Unknown()),
+    cors: Type.Optional(CorsFile),
     tls: Type.Optional(Type.Unknown()),
   },
   Strict,
@@ -110,6 +111,8 @@ export interface PermissionListener {
   readonly port: number;
   /** Whether changes need a bearer token. */
   readonly isOpen: boolean;
+  /** Undefined: pages of other sites are refused. */
+  readonly cors: CorsRules | undefined;
 }
 
 /** Where the model comes from; undefined: from `postern permission model apply` alone. */
@@ -186,16 +189,17 @@ export function loadPermissionConfig(
     name: 'read' | 'write' | 'opl' | 'metrics',
     portDefault: number,
   ): PermissionListener => {
-    const { host, port, auth } = raw.serve?.[name] ?? {};
+    const { host, port, auth, cors } = raw.serve?.[name] ?? {};
     const variable = env[`POSTERN_LISTEN_PERMISSIONS_${name.toUpperCase()}`];
-    const { cors } = raw.serve?.[name] ?? {};
-    if (typeof cors === 'object' && cors !== null && Reflect.get(cors, 'enabled') === true)
-      throw new PosternError('unsupported', `permissions.serve.${name}.cors is not supported yet`);
     // Keto listens on all addresses when it is told no host; a server of ours on loopback alone.
     const address = variable
       ? parseAddress(variable)
       : { host: host || '127.0.0.1', port: port ?? portDefault };
-    return { ...address, isOpen: auth === 'none' };
+    return {
+      ...address,
+      isOpen: auth === 'none',
+      cors: readCors(cors, `permissions.serve.${name}.cors`),
+    };
   };
   const { limit = {}, feature_flags: flags = {}, namespaces } = raw;
   const isStrict =

@@ -20,6 +20,7 @@ import {
   createReadServices,
   createWriteServices,
   frameworkErrors,
+  type ListenOptions,
   listenBoth,
   type Permissions,
   type RestParts,
@@ -27,6 +28,7 @@ import {
   type Writer,
 } from '../permissions/index.ts';
 import type { ServerCertificate } from './certificate.ts';
+import { type CorsRules, shareAcross } from './cors.ts';
 import { publishPermissionsApi } from './http/openapi.ts';
 import type { PermissionConfig, PermissionListener } from './permission-config.ts';
 
@@ -64,8 +66,11 @@ function refuseForeign(listener: PermissionListener, headers: IncomingHttpHeader
   const { origin } = headers;
   if (origin === undefined) return;
   const from = URL.canParse(origin) ? new URL(origin).host : undefined;
-  if (from === undefined || from !== host)
-    throw new PosternError('denied', 'A page of another site may not ask here');
+  if (from !== undefined && from === host) return;
+  if (listener.cors?.isAllowed(origin) === true) return;
+  throw new PosternError('denied', 'A page of another site may not ask here', {
+    hint: `Name its origin under permissions.serve.*.cors.allowed_origins`,
+  });
 }
 
 function isOwn(listener: PermissionListener, headers: IncomingHttpHeaders): boolean {
@@ -172,8 +177,7 @@ async function appOf(
   });
   app.addHook('onRequest', async (request) => refuseForeign(listener, request.headers));
   app.addHook('onError', async (_request, _reply, reason) => {
-    if (isFault(reason))
-      parts.logger.error({ err: reason }, 'a question met a fault');
+    if (isFault(reason)) parts.logger.error({ err: reason }, 'a question met a fault');
   });
   await publishPermissionsApi(app, parts.version);
   addSurface(app, surface, restParts(parts, listener));
@@ -265,6 +269,10 @@ function measure({ permissions, registry }: PermissionPortsParts): void {
   );
 }
 
+function sharing(rules: CorsRules): NonNullable<ListenOptions['share']> {
+  return (request, response) => shareAcross(rules, request, response);
+}
+
 /** Starts the four listeners. Throws when a port is taken. */
 export async function listenPermissions(parts: PermissionPortsParts): Promise<PermissionPorts> {
   measure(parts);
@@ -278,6 +286,7 @@ export async function listenPermissions(parts: PermissionPortsParts): Promise<Pe
       certificate,
       services: servicesOf(parts, listener, surface),
       admits: (headers) => isOwn(listener, headers),
+      ...(listener.cors === undefined ? {} : { share: sharing(listener.cors) }),
       isReady: () =>
         parts.fabric.store.ping().then(
           () => true,

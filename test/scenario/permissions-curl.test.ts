@@ -106,6 +106,51 @@ describe('whoever may not', () => {
   });
 });
 
+describe('pages of other sites', () => {
+  const shared = new World();
+  const ORIGIN = 'https://app.example';
+  beforeAll(async () => {
+    const config = join(shared.folder, 'server.yaml');
+    const cors = `{ cors: { enabled: true, allowed_origins: ["${ORIGIN}"] } }`;
+    writeFileSync(
+      config,
+      `permissions:\n  namespaces: [{ name: app, id: 1 }]\n  serve: { read: ${cors}, write: ${cors} }\n`,
+    );
+    await shared.startServer('--config', config);
+  }, 60_000);
+  afterAll(() => shared.close(), 60_000);
+
+  const headersOf = async (...args: string[]): Promise<string> =>
+    (await execute('curl', ['-s', '-D', '-', '-o', '/dev/null', ...args], process.env)).stdout;
+
+  it('may ask and write where the configuration names them, and nobody else', async () => {
+    const ports = shared.permissionPorts();
+    const url = `http://${ports.read}/relation-tuples/check/openapi?${CHECK}x`;
+    expect(await headersOf(url, '-H', `Origin: ${ORIGIN}`)).toMatch(
+      /^HTTP\/1.1 200[\s\S]*access-control-allow-origin: https:\/\/app\.example/i,
+    );
+    const refused = await headersOf(url, '-H', 'Origin: https://evil.example');
+    expect(refused).toMatch(/^HTTP\/1.1 403/);
+    expect(refused).not.toMatch(/access-control-allow-origin/i);
+    const preflight = await headersOf(
+      ...['-X', 'OPTIONS', `http://${ports.write}/admin/relation-tuples`],
+      ...['-H', `Origin: ${ORIGIN}`, '-H', 'Access-Control-Request-Method: PUT'],
+    );
+    expect(preflight).toMatch(/^HTTP\/1.1 204[\s\S]*access-control-allow-methods: GET, POST, PUT/i);
+    // A page may ask for leave without a token, and still not write without one.
+    const written = await curl(
+      ...['-X', 'PUT', `http://${ports.write}/admin/relation-tuples`, '-d', JSON.stringify(TUPLE)],
+      ...['-H', `Origin: ${ORIGIN}`],
+    );
+    expect(written.status).toBe(401);
+    const connect = await headersOf(
+      ...[`http://${ports.read}/ory.keto.relation_tuples.v1alpha2.CheckService/Check`],
+      ...['-H', 'Content-Type: application/json', '-d', '{}', '-H', `Origin: ${ORIGIN}`],
+    );
+    expect(connect).toMatch(/access-control-allow-origin: https:\/\/app\.example/i);
+  });
+});
+
 describe('the server', () => {
   it('publishes what its ports answer', async () => {
     const { opl } = world.permissionPorts();

@@ -77,6 +77,8 @@ export interface PortCertificate {
 export interface ListenOptions extends Omit<RpcOptions, 'shutdown'> {
   /** Whether a request with these headers may call services; else it goes to the routes, which refuse it. Absent: any may. */
   readonly admits?: (headers: IncomingHttpHeaders) => boolean;
+  /** Sets the headers by which pages of other sites may read an answer; true when it answered a preflight wholly. */
+  readonly share?: (request: NodeRequest, response: NodeResponse) => boolean;
   readonly address: { readonly host: string; readonly port: number };
   /** Absent: no TLS, and plain requests from everywhere. */
   readonly certificate?: PortCertificate;
@@ -130,6 +132,7 @@ class Doors {
   readonly #rpc: RpcHandler;
   readonly #reportFault: (reason: unknown) => void;
   readonly #admits: (headers: IncomingHttpHeaders) => boolean;
+  readonly #share: ListenOptions['share'];
   readonly http1: Http1Server;
   readonly #http2: Http2Server;
   readonly #tls: Tls | undefined;
@@ -140,6 +143,7 @@ class Doors {
     this.#rpc = rpc;
     this.#reportFault = options.reportFault;
     this.#admits = options.admits ?? (() => true);
+    this.#share = options.share;
     this.http1 = createHttp1(
       {
         headersTimeout: HEADERS_MS,
@@ -228,6 +232,10 @@ class Doors {
 
   #route(request: NodeRequest, response: NodeResponse): void {
     try {
+      if (this.#share?.(request, response) === true) {
+        request.resume();
+        return;
+      }
       if (this.#admits(request.headers) && this.#rpc.take(request, response)) return;
       if (request.method === 'CONNECT' || request.url === undefined) {
         request.resume();
