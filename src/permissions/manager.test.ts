@@ -249,6 +249,35 @@ function suite(options: () => StoreOptions): void {
 
 describe('permissions on SQLite', () => suite(() => ({ sqlitePath: join(folder, 'p.sqlite3') })));
 
+it('lets no long check wait behind long lists', async () => {
+  const server = await serve({ sqlitePath: join(folder, 'long.sqlite3') });
+  const { permissions } = server;
+  await permissions.applyModel('doc\ngroup', 'names', BY);
+  // Layers of groups, each a member of all of the layer above: a check of nobody follows 40,000 edges.
+  const layers = Array.from({ length: 26 }, (_, l) =>
+    Array.from({ length: 40 }, (_, i) => `g${l}-${i}`),
+  );
+  const edges = layers.flatMap((above, l) =>
+    above.flatMap((a) => (layers[l + 1] ?? []).map((b) => `group:${a}#member@group:${b}#member`)),
+  );
+  const docs = Array.from({ length: 5_000 }, (_, i) => `doc:d${i}#view@group:g0-0#member`);
+  for (const texts of [edges, docs])
+    for (let i = 0; i < texts.length; i += 5_000)
+      await permissions.write(inserting(...texts.slice(i, i + 5_000)), BY);
+  const order: string[] = [];
+  const lists = Array.from({ length: 12 }, (_, i) => {
+    const set = { namespace: 'group', object: `g25-${i}`, relation: 'member' };
+    const question = { namespace: 'doc', relation: 'view', subject: { set } };
+    return permissions.listObjects(question).then(() => order.push('list'));
+  });
+  // By now the lists are under way or wait for their turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  await permissions.check(...asks('doc:d1#view@nobody')).then(() => order.push('check'));
+  await Promise.all(lists);
+  expect(order.indexOf('check')).toBeLessThan(4);
+  await server.close();
+}, 60_000);
+
 describe.skipIf(!hasPostgres)('permissions on PostgreSQL', () => {
   let postgres: PostgresServer;
   beforeAll(async () => {

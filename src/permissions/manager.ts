@@ -73,6 +73,7 @@ const TIDY_INTERVAL_MS = 10_000;
 /** Lists that later pages are cut from, kept for a while so that paging does not compute each again. */
 const LISTS_KEPT = 32;
 const LONG_QUESTIONS = 4;
+const LISTS_AT_ONCE = 2;
 const LONG_QUESTIONS_WAITING = 256;
 
 /** Ends a write's transaction without a change; the answer is that of an earlier write, or of none. */
@@ -113,6 +114,8 @@ export class PermissionManager implements Permissions {
   readonly #graph: TupleGraph;
   readonly #follower: Follower;
   readonly #gate = new Gate(LONG_QUESTIONS, LONG_QUESTIONS_WAITING);
+  // A list may take a hundred times as long as a long check, so that none of those waits behind lists.
+  readonly #listGate = new Gate(LISTS_AT_ONCE, LONG_QUESTIONS_WAITING);
   readonly #lists = new Map<string, readonly string[]>();
   readonly #closers: (() => void)[] = [];
   #storeId = '';
@@ -404,7 +407,7 @@ export class PermissionManager implements Permissions {
       throw new PosternError('invalid', 'The page token is malformed');
     const key = JSON.stringify([asked, scene.revision, scene.atMs, scene.modelId]);
     const known = this.#lists.get(key);
-    const list = known ?? (await this.#gate.run(() => compute(scene)));
+    const list = known ?? (await this.#listGate.run(() => compute(scene)));
     const size = this.#pageSize(o);
     const hasMore = start + size < list.length;
     this.#lists.delete(key);
