@@ -53,6 +53,24 @@ Help on any of them: ${program} COMMAND --help
 `;
 }
 
+/** The map of whoever comes from Keto. */
+export function ketoMap(version: string): string {
+  return `keto ${version} (Postern): who may do what with which object
+
+  Begin     keto serve -c keto.yml             serve Keto's ports
+            keto namespace validate FILE       check a model
+  Write     keto relation-tuple create SUBJECT RELATION NAMESPACE:OBJECT
+            keto relation-tuple create -f FILE
+            keto relation-tuple delete, delete-all, get, parse
+  Ask       keto check SUBJECT RELATION NAMESPACE:OBJECT
+            keto expand RELATION NAMESPACE:OBJECT
+            keto status                        is the server ready
+
+Called as postern, the same program has more: postern permission --help
+Help on any of them: keto COMMAND --help
+`;
+}
+
 const WRAP_COLUMNS = 110;
 function wrap(words: readonly string[]): string {
   let line = '';

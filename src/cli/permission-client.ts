@@ -146,6 +146,7 @@ export class PermissionClient {
     if (url !== undefined)
       return new PosternError('unavailable', `No server answers at ${url.origin} (${why})`, {
         cause,
+        ...(/CERT|SELF_SIGNED|ISSUER/.test(why) ? { hint: TRUST_HINT } : {}),
       });
     return new PosternError('unavailable', `No server answers on this machine (${why})`, {
       hint: 'Start one with: postern server start',
@@ -153,6 +154,11 @@ export class PermissionClient {
     });
   }
 }
+
+const TOKEN_HINT =
+  'postern token create NAME --scope permissions:write   prints one; --token-file or KETO_BEARER_TOKEN shows it';
+const TRUST_HINT =
+  "Its certificate is not trusted here: set NODE_EXTRA_CA_CERTS to a copy of the server's ca.pem";
 
 /** The host without the brackets of an IPv6 address. */
 const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '');
@@ -209,7 +215,11 @@ export function failureOf(status: number, value: unknown): PosternError {
   const code = CODE_OF_STATUS[status] ?? 'unavailable';
   const error = field(value, 'error');
   const said = text(error, 'reason') || text(error, 'message');
-  return new PosternError(code, said || `The server answered with status ${status}`);
+  return new PosternError(
+    code,
+    said || `The server answered with status ${status}`,
+    code === 'unauthenticated' ? { hint: TOKEN_HINT } : {},
+  );
 }
 
 /** A model that the server refused, with what is wrong in it. */

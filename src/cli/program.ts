@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_USAGE } from './exit.ts';
 import { reportFailure } from './failure.ts';
-import { shortMap, unsupportedFamilies } from './map.ts';
+import { ketoMap, shortMap, unsupportedFamilies } from './map.ts';
 import { session } from './session.ts';
 
 interface FamilyModule {
@@ -48,7 +48,9 @@ export async function runProgram(argv: readonly string[], version: string): Prom
   if (word === undefined || (word === 'help' && argv.length === 1)) {
     const isKnown = argv.every((a) => a === '-h' || a === '--help' || a === 'help');
     if (!isKnown) process.stderr.write(`✘ "${argv[0]}" is not a known flag\n`);
-    (isKnown ? process.stdout : process.stderr).write(shortMap(session().program, version));
+    const { program: name } = session();
+    const map = name === 'keto' ? ketoMap(version) : shortMap(name, version);
+    (isKnown ? process.stdout : process.stderr).write(map);
     return isKnown ? 0 : EXIT_USAGE;
   }
   if (unsupportedFamilies.has(word)) {

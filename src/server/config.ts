@@ -144,7 +144,13 @@ function level({ value = 'info', origin }: Setting<string>): ServerConfig['logLe
 
 /** Reads and checks the configuration. Throws `invalid`, naming the key. */
 export function loadServerConfig(
-  o: { file?: string; env?: NodeJS.ProcessEnv; database?: string } = {},
+  o: {
+    file?: string;
+    env?: NodeJS.ProcessEnv;
+    database?: string;
+    /** A `keto.yml` in place of the part `permissions:`. */
+    permissionsFile?: string;
+  } = {},
 ): ServerConfig {
   const env = o.env ?? process.env;
   const home = serverHome(env);
@@ -180,7 +186,7 @@ export function loadServerConfig(
       text('POSTERN_ROOT_KEY_FILE', 'root_key_file', file.root_key_file) ?? join(home, 'root.key'),
     rootKey: rootKey === undefined ? undefined : new Secret(rootKey),
     permissions: loadPermissionConfig(
-      file.permissions,
+      o.permissionsFile === undefined ? file.permissions : resolve(o.permissionsFile),
       path === undefined ? home : dirname(resolve(path)),
       env,
     ),

@@ -10,6 +10,7 @@ import { usageError } from '../exit.ts';
 import { field } from '../json.ts';
 import type { Result } from '../output.ts';
 import type { Query } from '../permission-client.ts';
+import { done, note } from '../talk.ts';
 import { programVersion } from '../version.ts';
 import { formatOptions, ketoResult, ketoServer, remoteOptions } from './permission-keto-remote.ts';
 import { registerKetoTuples } from './permission-keto-tuples.ts';
@@ -80,18 +81,38 @@ function registerService(program: Command): void {
     run: () => ({ machine: programVersion(), json: { version: programVersion() } }),
   });
 
-  for (const [usage, hint] of [
-    ['serve [words...]', '`postern server start` serves the ports of Keto'],
-    ['migrate [words...]', '`postern server start` brings its tables up to date itself'],
-  ] as const)
-    define(program, usage, 'Not needed here', {
-      isHidden: true,
+  define(program, 'serve [what]', 'Serve the ports of Keto, in the foreground', {
+    options: [
+      ['-c, --config <file>', 'a keto.yml; the part permissions: of the server without it'],
+    ],
+    examples: ['serve -c keto.yml'],
+    run: async ({ args: [what = 'all'], flags }) => {
+      if (!['all', 'read', 'write'].includes(what))
+        throw usageError(`serve ${what}: it is all, read or write`);
+      const { serveHere } = await import('./server.ts');
+      const file = flags.text('config');
+      note('dsn is not used: state is in the server home, or in POSTERN_DATABASE (postgres://…)');
+      return serveHere(file === undefined ? {} : { permissionsFile: file });
+    },
+  });
+
+  const migrate = program.command('migrate').description('Tables').helpCommand(false);
+  for (const name of ['up', 'down', 'status'])
+    define(migrate, name, 'Nothing to do: the server keeps its tables up to date itself', {
+      options: [
+        ['-c, --config <file>', 'taken and not used'],
+        ['-y, --yes', 'taken and not used'],
+        ['-f, --format <format>', 'taken and not used'],
+      ],
       run: () => {
-        throw new PosternError('unsupported', `keto ${usage.split(' ')[0]} is not needed here`, {
-          hint,
-        });
+        if (name === 'down')
+          throw new PosternError('unsupported', 'keto migrate down is not supported', {
+            hint: 'Restore a backup that was made before the upgrade',
+          });
+        done('Nothing to do: the server brings its tables up to date when it starts');
+        return undefined;
       },
-    }).allowUnknownOption();
+    });
 }
 
 const POLL_MS = 500;

@@ -64,6 +64,10 @@ describe('tuples in files', () => {
   it('may begin with a byte order mark, and may be one alone', () => {
     expect(readTupleJson(`\uFEFF${JSON.stringify(tupleJson(TUPLE))}`, 'f')).toEqual([TUPLE]);
   });
+  it('may be a page as `get` prints it', () => {
+    const page = { relation_tuples: [tupleJson(TUPLE)], is_last_page: true, next_page_token: '' };
+    expect(readTupleJson(JSON.stringify(page), 'f')).toEqual([TUPLE]);
+  });
   it('name the place of what is wrong', () => {
     expect(() => readTupleJson('{', 'f.json')).toThrow('f.json is not JSON');
     expect(() => readTupleJson('[{}]', 'f')).toThrow('f[0]: exactly one of subject_id');

@@ -126,7 +126,17 @@ export function readInstantMs(given: string, place: string): number {
   return ms;
 }
 
-/** Reads a file of one tuple or an array of tuples; a byte order mark is tolerated. Throws a usage error. */
+/** The tuples of what `relation-tuple get --format json` prints; the value itself when it is something else. */
+function listedTuples(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'relation_tuples'))
+    return value;
+  return Reflect.get(value, 'relation_tuples');
+}
+
+/**
+ * Reads a file of one tuple, an array of tuples, or a list as `get` prints it; a byte order mark is tolerated. Throws a
+ * usage error.
+ */
 export function readTupleJson(source: string, name: string): Tuple[] {
   let value: unknown;
   try {
@@ -134,6 +144,7 @@ export function readTupleJson(source: string, name: string): Tuple[] {
   } catch {
     throw usageError(`${name} is not JSON`);
   }
+  value = listedTuples(value);
   if (!Array.isArray(value)) return [tupleOfJson(value, name)];
   return value.map((item: unknown, i) => tupleOfJson(item, `${name}[${i}]`));
 }

@@ -191,12 +191,22 @@ async function untilUp(hasEnded: () => boolean, logStart: number): Promise<void>
   });
 }
 
-async function runHere(flags: Flags): Promise<undefined> {
+function runHere(flags: Flags): Promise<undefined> {
+  return serveHere(fileOf(flags));
+}
+
+/** Serves in this process until it is told to stop. `permissionsFile` is a keto.yml. */
+export async function serveHere(o: {
+  readonly file?: string;
+  readonly database?: string;
+  readonly permissionsFile?: string;
+}): Promise<undefined> {
+  mkdirSync(serverHome(), { recursive: true, mode: 0o700 });
   const [{ loadServerConfig, runServer }, { programVersion }] = await Promise.all([
     import('../../server/index.ts'),
     import('../version.ts'),
   ]);
-  const config = loadServerConfig(fileOf(flags));
+  const config = loadServerConfig(o);
   const logger = await createLogger({ level: config.logLevel, path: logPath() });
   const running = await runServer(config, { version: programVersion(), logger });
   logger.info({ nodes: running.nodes, public: running.public }, 'the server runs');
