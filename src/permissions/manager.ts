@@ -20,6 +20,7 @@ import {
   type Trace,
   type TupleView,
 } from './engine/index.ts';
+import { abandoned } from './engine/slices.ts';
 import { Follower } from './follower.ts';
 import { Gate } from './gate.ts';
 import type { TupleGraph } from './graph/index.ts';
@@ -83,6 +84,10 @@ class NothingToWrite extends Error {
     super('nothing to write');
     this.revision = revision;
   }
+}
+function mustBeModelLength(source: string): void {
+  if (Buffer.byteLength(source) > MODEL_BYTES_MAX)
+    throw new PosternError('invalid', `The model is longer than ${MODEL_BYTES_MAX} bytes`);
 }
 /** The model changed between the look at it and the write. */
 class ModelMoved extends Error {}
@@ -234,7 +239,11 @@ export class PermissionManager implements Permissions {
       modelId: version.id,
       model,
       view: extra.length === 0 ? stored : this.#graph.withContextual(stored, extra),
-      limits: { stepsMax, isStrict, ...(maxDepth === undefined ? {} : { maxDepth }) },
+      limits: {
+        ...{ stepsMax, isStrict },
+        ...(maxDepth === undefined ? {} : { maxDepth }),
+        ...(o.isAbandoned === undefined ? {} : { isAbandoned: o.isAbandoned }),
+      },
       token: encodeToken(this.#storeId, revision),
     };
   }
@@ -250,6 +259,7 @@ export class PermissionManager implements Permissions {
     evaluator: CheckEvaluator,
     on: SubjectSet,
     subject: Subject,
+    isAbandoned: (() => boolean) | undefined,
     trace?: Trace,
   ): Promise<boolean> {
     const slice = evaluator.start(on, subject, trace);
@@ -260,8 +270,9 @@ export class PermissionManager implements Permissions {
         const later = slice();
         if (later !== undefined) return later;
         await nextTurn();
+        if (isAbandoned?.() === true) throw abandoned();
       }
-    });
+    }, isAbandoned);
   }
 
   async check(
@@ -271,7 +282,7 @@ export class PermissionManager implements Permissions {
   ): Promise<{ allowed: boolean; token: string }> {
     const { model, view, limits, token } = await this.#scene(o);
     const evaluator = new CheckEvaluator(model, view, limits);
-    return { allowed: await this.#evaluate(evaluator, on, subject), token };
+    return { allowed: await this.#evaluate(evaluator, on, subject, o?.isAbandoned), token };
   }
 
   async batchCheck(
@@ -285,7 +296,7 @@ export class PermissionManager implements Permissions {
     const results: { allowed: boolean; error?: Error }[] = [];
     for (const { on, subject } of questions) {
       try {
-        results.push({ allowed: await this.#evaluate(evaluator, on, subject) });
+        results.push({ allowed: await this.#evaluate(evaluator, on, subject, o?.isAbandoned) });
       } catch (reason) {
         results.push({ allowed: false, error: toPosternError(reason) });
       }
@@ -308,7 +319,7 @@ export class PermissionManager implements Permissions {
     const evaluator = new CheckEvaluator(model, view, limits);
     const trace: Trace = { kind: 'relation', ...on, allowed: undefined, children: [] };
     try {
-      const allowed = await this.#evaluate(evaluator, on, subject, trace);
+      const allowed = await this.#evaluate(evaluator, on, subject, o?.isAbandoned, trace);
       return { allowed, trace, steps: evaluator.steps, token };
     } catch (reason) {
       const error = toPosternError(reason);
@@ -407,7 +418,7 @@ export class PermissionManager implements Permissions {
       throw new PosternError('invalid', 'The page token is malformed');
     const key = JSON.stringify([asked, scene.revision, scene.atMs, scene.modelId]);
     const known = this.#lists.get(key);
-    const list = known ?? (await this.#listGate.run(() => compute(scene)));
+    const list = known ?? (await this.#listGate.run(() => compute(scene), o.isAbandoned));
     const size = this.#pageSize(o);
     const hasMore = start + size < list.length;
     this.#lists.delete(key);
@@ -633,12 +644,12 @@ export class PermissionManager implements Permissions {
     return this.#model(id);
   }
   checkModel(source: string): ReturnType<Permissions['checkModel']> {
+    mustBeModelLength(source);
     return compileModel(source).problems;
   }
 
   async applyModel(source: string, kind: ModelVersion['kind'], by: Writer): Promise<ModelVersion> {
-    if (Buffer.byteLength(source) > MODEL_BYTES_MAX)
-      throw new PosternError('invalid', `The model is longer than ${MODEL_BYTES_MAX} bytes`);
+    mustBeModelLength(source);
     checkName('model', source.slice(0, 1_000));
     const model = compileSource(source, kind);
     const { store, clock, audit, fabric } = this.#parts;

@@ -29,6 +29,8 @@ export interface AskOptions {
   readonly maxDepth?: number;
   /** A model version to ask under, in place of the one that was current at the revision. */
   readonly modelId?: string;
+  /** Whether nobody waits for the answer any more; asked while a long question waits and works. */
+  readonly isAbandoned?: () => boolean;
 }
 
 export interface PageOptions {

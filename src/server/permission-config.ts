@@ -189,7 +189,12 @@ export function loadPermissionConfig(
     name: 'read' | 'write' | 'opl' | 'metrics',
     portDefault: number,
   ): PermissionListener => {
-    const { host, port, auth, cors } = raw.serve?.[name] ?? {};
+    const { host, port, auth, cors, tls } = raw.serve?.[name] ?? {};
+    // A certificate that is named and not used would be trust that nobody gave.
+    if (tls !== undefined)
+      throw new PosternError('unsupported', `permissions.serve.${name}.tls is not supported`, {
+        hint: "Take it out: every port speaks TLS with the server's own certificate (ca.pem in its home)",
+      });
     const variable = env[`POSTERN_LISTEN_PERMISSIONS_${name.toUpperCase()}`];
     // Keto listens on all addresses when it is told no host; a server of ours on loopback alone.
     const address = variable

@@ -222,7 +222,8 @@ export async function addPublicPermissions(
   await app.register(
     async (scope) => {
       scope.addHook('onRequest', async (request) => {
-        if (request.method === 'GET' || request.method === 'POST')
+        // Whatever does not write reads: HEAD and OPTIONS tell of what is there as well.
+        if (!['PUT', 'PATCH', 'DELETE'].includes(request.method))
           await may('permissions:read')(request);
       });
       addSurface(

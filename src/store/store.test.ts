@@ -53,6 +53,23 @@ function suite(options: () => StoreOptions): void {
     expect(await names(store)).toEqual(['group-a', 'group-b', 'group-c', 'kept']);
   });
 
+  it('commits a group though a write in it fails and is tried again without end', async () => {
+    let isThere = false;
+    const hurried = (async () => {
+      for (let tries = 0; tries < 5_000; tries++) {
+        if ((await names(store)).includes('awaited')) return true;
+        await store.write(async () => Promise.reject(new Error('not yet'))).catch(() => undefined);
+      }
+      return false;
+    })();
+    const first = put(store, 'awaited').then(() => {
+      isThere = true;
+    });
+    expect(await hurried).toBe(true);
+    await first;
+    expect(isThere).toBe(true);
+  });
+
   it('acknowledges nothing of a group whose transaction was lost, and goes on', async () => {
     const results = await Promise.allSettled([
       put(store, 'lost-a'),

@@ -78,40 +78,50 @@ export class WriteQueue {
 
   async #group(): Promise<void> {
     const ran: Waiting[] = [];
+    const refused: { readonly waiting: Waiting; readonly reason: unknown }[] = [];
+    // Told once the group has ended: what a write failed on may be a change of the same group, and a caller that tries
+    // again at once must find it committed, not hold the group open for ever.
+    const tellRefused = (): void => {
+      for (const { waiting, reason } of refused) waiting.fail(reason);
+    };
     let current: Waiting | undefined;
     try {
       await this.#lane.begin();
       await this.#lane.execute('savepoint one_group', []);
-      while (ran.length < GROUP_WRITES_MAX) {
+      while (ran.length + refused.length < GROUP_WRITES_MAX) {
         current = this.#waiting.shift();
         if (current === undefined) break;
-        if (await this.#runOne(current)) ran.push(current);
+        const outcome = await this.#runOne(current);
+        if (outcome === undefined) ran.push(current);
+        else refused.push({ waiting: current, reason: outcome.reason });
         current = undefined;
       }
       await this.#lane.commit();
     } catch (reason) {
       await this.#lane.rollback();
+      tellRefused();
       // With nothing begun, the group is what waits: it must not wait for ever on a database that is away.
-      const failed = ran.length === 0 && current === undefined ? this.#waiting.splice(0) : ran;
+      const isAway = ran.length === 0 && refused.length === 0 && current === undefined;
+      const failed = isAway ? this.#waiting.splice(0) : ran;
       if (current !== undefined) failed.push(current);
       for (const waiting of failed) waiting.fail(reason);
       return;
     }
     for (const waiting of ran) waiting.done();
+    tellRefused();
     if (ran.length > 0) this.#committed();
   }
 
-  /** False when the write failed by itself; throws when the connection is lost, which ends the group. */
-  async #runOne(waiting: Waiting): Promise<boolean> {
+  /** Why the write failed by itself, undefined when it did not; throws when the connection is lost, which ends the group. */
+  async #runOne(waiting: Waiting): Promise<{ readonly reason: unknown } | undefined> {
     try {
       await waiting.run(this.#db);
-      return true;
+      return undefined;
     } catch (reason) {
       // Throws when the group's transaction is gone: a lost connection, or SQLite undid it all by itself (disk full).
       await this.#lane.execute('release savepoint one_group', []);
       await this.#lane.execute('savepoint one_group', []);
-      waiting.fail(reason);
-      return false;
+      return { reason };
     }
   }
 }

@@ -171,6 +171,11 @@ describe('the server', () => {
     const scopes = ['--scope', 'permissions:read', '--scope', 'permissions:write'];
     writeFileSync(file, await world.ok('admin', 'token', 'create', 'cli', ...scopes));
     const at = ['--server', `http://${state.public}`, '--token-file', file];
+    const bare = `http://${state.public}/permissions/relation-tuples/check/openapi?${CHECK}x`;
+    for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']) {
+      const answer = await fetch(bare, { method });
+      expect([method, answer.status === 401 || answer.status === 404]).toEqual([method, true]);
+    }
     await world.ok('far', 'permission', 'create', 'app:far#read@ann', ...at);
     expect(await world.ok('far', 'permission', 'check', 'ann', 'read', 'app:far', ...at)).toBe(
       'Allowed',

@@ -31,6 +31,8 @@ export interface CheckLimits {
   readonly maxDepth?: number;
   /** Keto's strict mode: permits are never stored, sets count only where their type is declared. */
   readonly isStrict: boolean;
+  /** Whether nobody waits for the answer any more. */
+  readonly isAbandoned?: () => boolean;
 }
 
 /** The depth that questions begin with. */

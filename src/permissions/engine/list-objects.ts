@@ -32,7 +32,7 @@ export function listObjects(
 ): Promise<string[]> {
   const { namespace, relation, subject } = question;
   checkQuestion(model, { namespace, object: '', relation }, subject);
-  return inSlices(new ObjectList(model, view, question, limits).work());
+  return inSlices(new ObjectList(model, view, question, limits).work(), limits.isAbandoned);
 }
 
 interface Fact {

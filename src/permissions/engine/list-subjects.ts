@@ -35,7 +35,7 @@ export function listSubjects(
   const { on, subjectNamespace } = question;
   checkRelation(getNamespace(model, on.namespace), on.relation);
   if (subjectNamespace !== undefined) getNamespace(model, subjectNamespace);
-  return inSlices(new SubjectList(model, view, question, limits).work());
+  return inSlices(new SubjectList(model, view, question, limits).work(), limits.isAbandoned);
 }
 
 interface Node {

@@ -4,6 +4,7 @@
  * and no answer depends on it.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { PosternError } from '../../kernel/index.ts';
 
 /** How long one slice may hold the thread. */
 const SLICE_MS = 4;
@@ -18,11 +19,20 @@ export function slice<T>(work: Generator<void, T, void>): { readonly result: T }
   return undefined;
 }
 
-/** Does the work, giving way to others of the thread between slices. */
-export async function inSlices<T>(work: Generator<void, T, void>): Promise<T> {
+/** Does the work, giving way to others of the thread between slices. Throws `unavailable` once it was abandoned. */
+export async function inSlices<T>(
+  work: Generator<void, T, void>,
+  isAbandoned: () => boolean = () => false,
+): Promise<T> {
   for (;;) {
     const done = slice(work);
     if (done !== undefined) return done.result;
     await nextTurn();
+    if (isAbandoned()) throw abandoned();
   }
+}
+
+/** Nobody reads it: whoever asked has gone. */
+export function abandoned(): PosternError {
+  return new PosternError('unavailable', 'The question was abandoned');
 }

@@ -46,8 +46,10 @@ const CONNECTIONS_MAX = 4_096;
 const TLS_FIRST_BYTE = 0x16;
 const TLS: SecureContextOptions = { minVersion: 'TLSv1.2' };
 const PREFACE: Buffer = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+/** A name of 64 KiB in a query takes three times that, percent-encoded. */
+const HEADER_BYTES_MAX = 256 * 1024;
 const HTTP2 = {
-  settings: { maxConcurrentStreams: 250, maxHeaderListSize: 16 * 1024, enablePush: false },
+  settings: { maxConcurrentStreams: 250, maxHeaderListSize: HEADER_BYTES_MAX, enablePush: false },
   maxHeaderListPairs: 100,
   // Streams that a client may open and reset: so many at once, and so many a second.
   streamResetBurst: 1_000,
@@ -146,6 +148,7 @@ class Doors {
     this.#share = options.share;
     this.http1 = createHttp1(
       {
+        maxHeaderSize: HEADER_BYTES_MAX,
         headersTimeout: HEADERS_MS,
         requestTimeout: REQUEST_MS,
         connectionsCheckingInterval: CHECK_INTERVAL_MS,

@@ -75,6 +75,7 @@ export function askOf(query: Query, body: JsonObject, limits: RestParts['limits'
   if (!Array.isArray(contextual)) throw badRequest('"contextual_tuples" must be an array');
   const modelId = textOf(body, 'model_id') ?? query.get('model_id') ?? '';
   return {
+    isAbandoned: query.isAbandoned,
     ...(maxDepth > 0 ? { maxDepth } : {}),
     ...(consistency === undefined ? {} : { consistency }),
     ...(contextual.length === 0 ? {} : { contextualTuples: contextual.map(tupleIn) }),

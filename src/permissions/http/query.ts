@@ -17,9 +17,12 @@ function decode(text: string): string {
 /** Keys and their values; a key without `=` is given, and empty. */
 export class Query {
   readonly #values: ReadonlyMap<string, string>;
+  /** Whether whoever asked has gone meanwhile. */
+  readonly isAbandoned: () => boolean;
 
   /** Throws 400 for a key that is given twice and for what can't be decoded. */
-  constructor(url: string) {
+  constructor(url: string, isAbandoned: () => boolean = () => false) {
+    this.isAbandoned = isAbandoned;
     const values = new Map<string, string>();
     const start = url.indexOf('?');
     for (const pair of start < 0 ? [] : url.slice(start + 1).split('&')) {

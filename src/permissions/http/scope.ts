@@ -28,9 +28,18 @@ function readText(request: FastifyRequest, bytes: Buffer): string {
   }
 }
 
+/** Whether the client has hung up, or taken its question back. */
+function isGone({ raw }: FastifyRequest): boolean {
+  // Requests over HTTP/2 have a stream, which Fastify's types do not name.
+  const stream: unknown = Reflect.get(raw, 'stream');
+  if (typeof stream === 'object' && stream !== null)
+    return Reflect.get(stream, 'destroyed') === true;
+  return raw.socket?.destroyed === true;
+}
+
 /** The query of a request. Throws 400. */
 export function queryOf(request: FastifyRequest): Query {
-  return new Query(request.url);
+  return new Query(request.url, () => isGone(request));
 }
 
 /** Sets the header with the revision of the answer. */

@@ -14,7 +14,7 @@ import { badRequest, faultBody } from './fault.ts';
 import type { RestParts } from './parts.ts';
 import { readInteger } from './query.ts';
 import * as schemas from './schemas.ts';
-import { queryOf, tell } from './scope.ts';
+import { queryOf, sendJson, tell } from './scope.ts';
 import { tupleJson } from './tuple-json.ts';
 
 export interface WatchTimes {
@@ -71,22 +71,59 @@ function changeJson({ operation, tuple, token, atMs }: Change): object {
 interface Batch {
   readonly changes: readonly object[];
   readonly cursor: string;
+  /** The JSON of both, made once for all who read it. */
+  readonly text: string;
 }
 
-async function readChanges(permissions: Permissions, after: string): Promise<Batch> {
-  const { changes, cursor } = await permissions.changes(after, CHANGES_PER_READ);
-  return { changes: changes.map(changeJson), cursor };
+/** Reads kept for those who come to the same place a moment later. */
+const BATCHES_KEPT = 64;
+
+/**
+ * What comes after a cursor, read and encoded once for all watchers: a thousand of them stand at the same place when a
+ * tuple is written. History does not change, so a batch that was read stays right; an empty one is never kept.
+ */
+class Changes {
+  readonly #permissions: Permissions;
+  readonly #batches = new Map<string, Promise<Batch>>();
+  constructor(permissions: Permissions) {
+    this.#permissions = permissions;
+  }
+
+  /** Throws `expired` for a cursor out of the window. */
+  after(cursor: string): Promise<Batch> {
+    const known = this.#batches.get(cursor);
+    if (known !== undefined) return known;
+    const reading = this.#read(cursor);
+    this.#batches.set(cursor, reading);
+    const forget = (): void => {
+      if (this.#batches.get(cursor) === reading) this.#batches.delete(cursor);
+    };
+    reading.then((batch) => {
+      if (batch.changes.length === 0) forget();
+    }, forget);
+    const [oldest] = this.#batches.keys();
+    if (this.#batches.size > BATCHES_KEPT && oldest !== undefined) this.#batches.delete(oldest);
+    return reading;
+  }
+
+  async #read(after: string): Promise<Batch> {
+    const { changes, cursor } = await this.#permissions.changes(after, CHANGES_PER_READ);
+    const shown = changes.map(changeJson);
+    return { changes: shown, cursor, text: JSON.stringify({ changes: shown, cursor }) };
+  }
 }
 
 /** Those who wait for changes. */
 class Watchers {
   readonly #parts: RestParts;
   readonly #times: WatchTimes;
+  readonly #changes: Changes;
   readonly #bells = new Set<Bell>();
   #isStopping = false;
 
   constructor(parts: RestParts, times: WatchTimes) {
     this.#parts = parts;
+    this.#changes = new Changes(parts.permissions);
     this.#times = times;
   }
 
@@ -128,13 +165,13 @@ class Watchers {
       return this.#stream(request, reply, bell, cursor);
     const batch = await this.#poll(bell, cursor, Math.min(asked, this.#times.waitMaxMs));
     tell(reply, batch.cursor);
-    return batch;
+    return sendJson(reply, batch.text);
   };
 
   async #poll(bell: Bell, cursor: string, waitMs: number): Promise<Batch> {
     const endMs = performance.now() + waitMs;
     for (let after = cursor; ; ) {
-      const batch = await readChanges(this.#parts.permissions, after);
+      const batch = await this.#changes.after(after);
       const restMs = endMs - performance.now();
       if (batch.changes.length > 0 || restMs <= 0 || bell.isOver) return batch;
       after = batch.cursor;
@@ -149,7 +186,7 @@ class Watchers {
     cursor: string,
   ): Promise<FastifyReply> {
     // The first read is before the head of the answer, so that a cursor that is no good has a status of its own.
-    const first = await readChanges(this.#parts.permissions, cursor);
+    const first = await this.#changes.after(cursor);
     const events = this.#paced(reply, this.#events(request, bell, first));
     return reply
       .header('content-type', 'text/event-stream; charset=utf-8')
@@ -162,7 +199,7 @@ class Watchers {
     // An id alone makes no event, but is where a client that is cut off now goes on.
     yield `id: ${first.cursor}\n\n`;
     for (let batch = first; !bell.isOver; ) {
-      if (batch.changes.length > 0) yield `id: ${batch.cursor}\ndata: ${JSON.stringify(batch)}\n\n`;
+      if (batch.changes.length > 0) yield `id: ${batch.cursor}\ndata: ${batch.text}\n\n`;
       else {
         const beganMs = performance.now();
         await bell.wait(this.#times.heartbeatMs);
@@ -170,7 +207,7 @@ class Watchers {
         if (performance.now() - beganMs >= this.#times.heartbeatMs) yield ': still here\n\n';
       }
       try {
-        batch = await readChanges(this.#parts.permissions, batch.cursor);
+        batch = await this.#changes.after(batch.cursor);
       } catch (reason) {
         request.log.warn({ err: reason }, 'a watcher was cut off');
         yield `event: error\ndata: ${JSON.stringify(faultBody(reason, request))}\n\n`;

@@ -153,4 +153,21 @@ describe('a model', () => {
       'error: && and || alternate more than 100 times: add parentheses',
     ]);
   });
+
+  it('refuses a source whose terms times namespaces go beyond bounds, quickly', () => {
+    const count = 4_000;
+    const names = Array.from({ length: count }, (_, i) => `T${i}`);
+    const classes = names.map((n) => `class ${n} implements Namespace { related: { r: ${n}[] } }`);
+    const terms = names.map(() => 'q.related.r.includes(ctx.subject)').join(' || ');
+    const source = `${classes.join('\n')}
+class B implements Namespace {
+  related: { p: (${names.join(' | ')})[] }
+  permits = { v: (ctx) => this.related.p.traverse((q) => ${terms}) }
+}`;
+    const startMs = performance.now();
+    const { model, problems } = compileModel(source);
+    expect(model).toBeUndefined();
+    expect(problems.map((p) => p.message)).toEqual([expect.stringContaining('asks for too much')]);
+    expect(performance.now() - startMs).toBeLessThan(2_000);
+  });
 });

@@ -65,9 +65,14 @@ function buildGraph(declared: Declarations): readonly Vertex[] {
     index.get(namespace)?.get(name);
   for (const vertex of vertices) {
     const { types, rewrite } = vertex.declared;
+    // Each edge once: an expression may ask for the same again and again.
+    const known = { positive: new Set<Vertex>(), negative: new Set<Vertex>() };
     const addEdge = (namespace: string, name: string, isNegative: boolean): void => {
       const to = find(namespace, name);
-      if (to !== undefined) vertex.edges.push({ to, isNegative });
+      const seen = isNegative ? known.negative : known.positive;
+      if (to === undefined || seen.has(to)) return;
+      seen.add(to);
+      vertex.edges.push({ to, isNegative });
     };
     for (const type of types) if (isSet(type)) addEdge(type.namespace, type.relation, false);
     if (rewrite !== undefined)

@@ -7,6 +7,12 @@ import type { Declarations } from './declarations.ts';
 import { isSet, SubjectSets } from './subject-sets.ts';
 import { type Problems, quote } from './text.ts';
 
+/**
+ * Terms times the namespaces that each is asked of, over all of a source. Far above any real model; without a bound a
+ * source of a megabyte could ask ten thousand terms of ten thousand namespaces each.
+ */
+const QUESTIONS_MAX = 1_000_000;
+const TOO_LARGE = `the model asks for too much: more than ${QUESTIONS_MAX} pairs of a term and a namespace`;
 const TOO_DEEP = 'could not typecheck deeply nested SubjectSet further';
 
 /** What a traversal asks. */
@@ -39,6 +45,7 @@ class Typechecker {
   readonly #declared: Declarations;
   readonly #problems: Problems;
   readonly #sets: SubjectSets;
+  #questions = 0;
 
   constructor(declared: Declarations, problems: Problems) {
     this.#declared = declared;
@@ -78,6 +85,8 @@ class Typechecker {
     const members = new Set<string>();
     const sets = new Set<string>();
     for (const namespace of namespaces) {
+      const types = this.#declared.get(namespace)?.get(relation.value)?.types.length ?? 0;
+      if (!this.#mayAsk(types, relation)) return;
       const resolved = this.#sets.resolve(namespace, relation.value);
       for (const m of resolved.missing) this.#notDeclaredIn(relation, m.relation, m.namespace);
       if (resolved.isTooDeep) this.#problems.error(relation.token, TOO_DEEP);
@@ -101,6 +110,7 @@ class Typechecker {
     }
     const { members, sets, relation } = traversed;
     const asked = e.name.value;
+    if (!this.#mayAsk(members.size + sets.size + 1, relation)) return;
     for (const namespace of members)
       if (!this.#has(namespace, asked)) this.#notDeclaredIn(relation, asked, namespace);
     for (const namespace of sets)
@@ -112,6 +122,15 @@ class Typechecker {
     if (e.kind !== 'traverse') return;
     const next = [...members].filter((namespace) => this.#has(namespace, asked));
     this.#checkTraversed(next, e.name, e.body);
+  }
+
+  /** Counts; false, with the problem told once, when it is too much. */
+  #mayAsk(count: number, relation: Name): boolean {
+    if (this.#questions > QUESTIONS_MAX) return false;
+    this.#questions += count;
+    if (this.#questions <= QUESTIONS_MAX) return true;
+    this.#problems.error(relation.token, TOO_LARGE);
+    return false;
   }
 
   #has(namespace: string, relation: string): boolean {
