@@ -72,7 +72,58 @@ describe('sharing across origins', () => {
     expect(readCors(undefined, 'cors')).toBeUndefined();
   });
 
-  it('refuses a star with credentials', () => {
+  it.each([
+    ['*'],
+    ['https://*'],
+    ['https://*example.com'],
+    ['https://*.com'],
+    ['https://app.*'],
+    ['*.example.com'],
+  ])('refuses credentials with %s, below which anybody may have a name', (origin) => {
+    const part = { enabled: true, allow_credentials: true, allowed_origins: [origin] };
+    expect(() => readCors(part, 'x.cors')).toThrow('x.cors: allow_credentials');
+    expect(readCors({ ...part, allow_credentials: false }, 'x.cors')).toBeDefined();
+  });
+  it.each([
+    ['https://app.example'],
+    ['https://*.example.com'],
+    ['https://*.example.com:8443'],
+    ['http://localhost:*'],
+  ])('takes credentials with %s', (origin) => {
+    const part = { enabled: true, allow_credentials: true, allowed_origins: [origin] };
+    expect(readCors(part, 'x.cors')?.allowCredentials).toBe(true);
+  });
+  it('refuses every origin, which is the default, with credentials', () => {
     expect(() => readCors({ enabled: true, allow_credentials: true }, 'x.cors')).toThrow('x.cors');
+  });
+  it('refuses names that no header can carry', () => {
+    for (const key of ['allowed_methods', 'allowed_headers', 'exposed_headers'])
+      expect(() => readCors({ enabled: true, [key]: ['a\nb'] }, 'x.cors')).toThrow(key);
+  });
+  it('refuses two stars in an origin, which would match nothing', () => {
+    const part = { enabled: true, allowed_origins: ['https://*.*.example.com'] };
+    expect(() => readCors(part, 'x.cors')).toThrow('more than one *');
+  });
+
+  it('allows the headers that are asked for where a star stands for them', () => {
+    const open = readCors({ enabled: true, allowed_headers: ['*'] }, 'cors');
+    if (open === undefined) throw new Error('it is on');
+    const allowed = (wanted: string): unknown => {
+      const told = new Map<string, string>();
+      const headers = {
+        origin: 'https://a.example',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': wanted,
+      };
+      const answer = {
+        setHeader: (name: string, value: string) => told.set(name, value),
+        writeHead: () => undefined,
+        end: () => undefined,
+      };
+      shareAcross(open, { method: 'OPTIONS', headers }, answer);
+      return told.get('access-control-allow-headers');
+    };
+    expect(allowed('authorization,x-grpc-web')).toBe('authorization,x-grpc-web');
+    expect(allowed('a\nb')).toBe('');
   });
 });

@@ -1,21 +1,22 @@
 /**
  * Cross-origin sharing (Fetch standard, "CORS protocol") as Keto's and Kratos's configurations say it, for every door of
- * a listener alike: REST, Connect and gRPC-Web. Nothing is shared unless the configuration names the origin; a star is
- * never combined with credentials.
+ * a listener alike: REST, Connect and gRPC-Web. Nothing is shared unless the configuration names the origin; credentials
+ * are never shared with origins that anybody could register.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { PosternError } from '../kernel/index.ts';
 
-const Texts = Type.Optional(Type.Array(Type.String({ minLength: 1 })));
+/** The names of methods and headers (RFC 9110 §5.6.2): anything else could not be sent. */
+const Names = Type.Optional(Type.Array(Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" })));
 const Cors = Type.Object(
   {
     enabled: Type.Optional(Type.Boolean()),
-    allowed_origins: Texts,
-    allowed_methods: Texts,
-    allowed_headers: Texts,
-    exposed_headers: Texts,
+    allowed_origins: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+    allowed_methods: Names,
+    allowed_headers: Names,
+    exposed_headers: Names,
     allow_credentials: Type.Optional(Type.Boolean()),
     max_age: Type.Optional(Type.Integer()),
     debug: Type.Optional(Type.Boolean()),
@@ -28,7 +29,8 @@ export const CorsFile: TSchema = Cors;
 export interface CorsRules {
   readonly isAllowed: (origin: string) => boolean;
   readonly methods: readonly string[];
-  readonly headers: readonly string[];
+  /** Undefined: whichever a preflight asks for. */
+  readonly headers: readonly string[] | undefined;
   readonly exposedHeaders: readonly string[];
   readonly allowCredentials: boolean;
   /** Seconds. */
@@ -49,6 +51,26 @@ function matcherOf(pattern: string): (origin: string) => boolean {
     /^[a-z0-9.-]+$/.test(origin.slice(before.length, origin.length - after.length));
 }
 
+/** Names of headers (RFC 9110 §5.6.2) between commas. */
+const HEADER_NAMES = /^[\w!#$%&'*+.^`|~ ,-]*$/;
+/** A star for the leftmost labels of a domain of at least two more, or for the port of a host. */
+const BOUNDED = /^[a-z][a-z0-9+.-]*:\/\/(\*(\.[a-z0-9-]+){2,}(:\d+)?|[^*/]+:\*)$/i;
+
+function checkOrigins(origins: readonly string[], allowCredentials: boolean, name: string): void {
+  const doubled = origins.find((origin) => origin.split('*').length > 2);
+  if (doubled !== undefined)
+    throw new PosternError('invalid', `${name}: ${doubled} has more than one *`, {
+      hint: '`https://*.example.com` stands for every name below, however deep',
+    });
+  const open = origins.find((origin) => origin.includes('*') && !BOUNDED.test(origin));
+  if (allowCredentials && open !== undefined)
+    throw new PosternError(
+      'invalid',
+      `${name}: allow_credentials with the origin ${open} would let sites of anybody act for their visitors`,
+      { hint: 'Name the origins, or the domain that they are below: https://*.example.com' },
+    );
+}
+
 /** Reads `serve.*.cors`; undefined when it is off. Throws `invalid`, naming the key. */
 export function readCors(part: unknown, name: string): CorsRules | undefined {
   if (part === undefined) return undefined;
@@ -62,17 +84,14 @@ export function readCors(part: unknown, name: string): CorsRules | undefined {
   if (part.enabled !== true) return undefined;
   const origins = part.allowed_origins ?? ['*'];
   const allowCredentials = part.allow_credentials ?? false;
-  if (allowCredentials && origins.includes('*'))
-    throw new PosternError(
-      'invalid',
-      `${name}: allow_credentials with the origin * would let every site act for its visitors`,
-      { hint: 'Name the origins under allowed_origins' },
-    );
+  checkOrigins(origins, allowCredentials, name);
   const matchers = origins.map(matcherOf);
   return {
     isAllowed: (origin) => matchers.some((matches) => matches(origin.toLowerCase())),
     methods: part.allowed_methods ?? ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    headers: part.allowed_headers ?? ['Authorization', 'Content-Type'],
+    headers: part.allowed_headers?.includes('*')
+      ? undefined
+      : (part.allowed_headers ?? ['Authorization', 'Content-Type']),
     exposedHeaders: part.exposed_headers ?? ['Content-Type'],
     allowCredentials,
     maxAgeS: part.max_age ?? 0,
@@ -104,7 +123,11 @@ export function shareAcross(
     return false;
   }
   answer.setHeader('access-control-allow-methods', rules.methods.join(', '));
-  answer.setHeader('access-control-allow-headers', rules.headers.join(', '));
+  const wanted = request.headers['access-control-request-headers'];
+  const asks = typeof wanted === 'string' && HEADER_NAMES.test(wanted) ? wanted : '';
+  answer.setHeader('vary', 'Origin, Access-Control-Request-Headers');
+  // A star in the answer would not stand for Authorization (Fetch standard).
+  answer.setHeader('access-control-allow-headers', rules.headers?.join(', ') ?? asks);
   if (rules.maxAgeS > 0) answer.setHeader('access-control-max-age', String(rules.maxAgeS));
   answer.writeHead(204);
   answer.end();
