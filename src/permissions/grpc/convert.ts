@@ -65,7 +65,7 @@ export function readTuple(message: TupleMessage | undefined): Tuple {
 }
 
 /** A RelationQuery: what is set filters, also when it is empty. */
-export function readQuery(message: QueryMessage): TupleQuery {
+function readQuery(message: QueryMessage): TupleQuery {
   const { namespace, object, relation } = message;
   const subject = readSubject(message.subject);
   return {
@@ -77,7 +77,7 @@ export function readQuery(message: QueryMessage): TupleQuery {
 }
 
 /** A deprecated Query, which has no other way to leave a name open than to leave it empty. */
-export function readOldQuery(message: TupleMessage): TupleQuery {
+function readOldQuery(message: TupleMessage): TupleQuery {
   const { namespace, object, relation, subject } = message;
   return readQuery({
     ...(namespace === '' ? {} : { namespace }),
@@ -85,6 +85,18 @@ export function readOldQuery(message: TupleMessage): TupleQuery {
     ...(relation === '' ? {} : { relation }),
     ...(subject === undefined ? {} : { subject }),
   });
+}
+
+/** What of a request says which tuples it means: in today's form, or in the deprecated one. */
+export interface FilterMessage {
+  readonly query?: TupleMessage | undefined;
+  readonly relationQuery?: QueryMessage | undefined;
+}
+
+/** Undefined for a request that says nothing, which is not the same as one that means all. */
+export function readFilter({ query, relationQuery }: FilterMessage): TupleQuery | undefined {
+  if (relationQuery !== undefined) return readQuery(relationQuery);
+  return query === undefined ? undefined : readOldQuery(query);
 }
 
 /** What of a request says how to answer it. The older package's requests have less of it. */

@@ -3,7 +3,7 @@
  * (reference: Keto's herodot errors), the reason as a google.rpc.ErrorInfo detail. It must never send the text of a fault
  * that is not a PosternError or a ConnectError, and never more text than fits into the trailers of a reply.
  */
-import { Code, ConnectError } from '@connectrpc/connect';
+import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { type ErrorCode, type PosternError, toPosternError } from '../../kernel/index.ts';
 import { ErrorInfoSchema } from './gen/google/rpc/error_details_pb.ts';
 
@@ -96,4 +96,26 @@ export async function encodingErrors<T>(
     if (error.code === Code.Internal) reportFault(error.cause ?? error);
     throw error;
   }
+}
+
+/** Whether the library could not read what a client sent, and calls it a fault of the server. */
+function isUnreadable({ code, rawMessage, cause }: ConnectError): boolean {
+  if (code !== Code.Internal) return false;
+  if (rawMessage.startsWith('parse binary: ')) return true;
+  // A compressed message that ends too early.
+  const isCut = cause instanceof Error && Reflect.get(cause, 'code') === 'Z_BUF_ERROR';
+  return rawMessage === 'decompression failed' && isCut;
+}
+
+/**
+ * Makes a request of this context that can't be read INVALID_ARGUMENT, in every protocol. The library reads it outside of
+ * interceptors and answers INTERNAL; but it tells the context's signal of the error before it encodes it.
+ */
+export function blameUnreadable({ signal }: Pick<HandlerContext, 'signal'>): void {
+  const onAbort = (): void => {
+    const reason: unknown = signal.reason;
+    if (reason instanceof ConnectError && isUnreadable(reason))
+      Reflect.set(reason, 'code', Code.InvalidArgument);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
 }

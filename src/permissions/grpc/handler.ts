@@ -10,7 +10,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node';
-import { encodingErrors } from './errors.ts';
+import { blameUnreadable, encodingErrors } from './errors.ts';
 import { createHealth } from './health.ts';
 import { createReflection } from './reflection.ts';
 import type { ServiceRegistration } from './services.ts';
@@ -79,12 +79,12 @@ export class RpcHandler {
       shutdownSignal: shutdown,
     });
     for (const { gate, register } of [...all, ...reflection])
-      register(
-        router,
-        gate === undefined
-          ? {}
-          : { requestGate: (context) => encodingErrors(() => gate(context), reportFault) },
-      );
+      register(router, {
+        requestGate: async (context) => {
+          blameUnreadable(context);
+          if (gate !== undefined) await encodingErrors(() => gate(context), reportFault);
+        },
+      });
     for (const handler of router.handlers) this.#handlers.set(handler.requestPath, handler);
   }
 

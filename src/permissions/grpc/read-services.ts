@@ -1,13 +1,12 @@
 /** The services of the read port: check, expand, list, namespaces, version, in both packages. Reading needs no token. */
-
+import type { HandlerContext } from '@connectrpc/connect';
 import type { Permissions } from '../permissions.ts';
 import {
   type AskMessage,
+  type FilterMessage,
   needSubject,
-  type QueryMessage,
-  readOldQuery,
+  readFilter,
   readOptions,
-  readQuery,
   readTuple,
   type SubjectMessage,
   type TreeInit,
@@ -25,7 +24,7 @@ import { ExpandService } from './gen/ory/keto/relation_tuples/v1alpha2/expand_se
 import { NamespacesService } from './gen/ory/keto/relation_tuples/v1alpha2/namespaces_service_pb.ts';
 import { ReadService } from './gen/ory/keto/relation_tuples/v1alpha2/read_service_pb.ts';
 import { VersionService } from './gen/ory/keto/relation_tuples/v1alpha2/version_pb.ts';
-import { type ServiceParts, type ServiceRegistration, serve } from './services.ts';
+import { type ServiceParts, type ServiceRegistration, serve, tellToken } from './services.ts';
 
 interface Parts extends Pick<ServiceParts, 'version' | 'limits'> {
   readonly permissions: Pick<
@@ -34,9 +33,7 @@ interface Parts extends Pick<ServiceParts, 'version' | 'limits'> {
   >;
 }
 
-interface ListMessage extends AskMessage {
-  readonly query?: TupleMessage | undefined;
-  readonly relationQuery?: QueryMessage | undefined;
+interface ListMessage extends AskMessage, FilterMessage {
   readonly pageSize: number;
   readonly pageToken: string;
 }
@@ -84,31 +81,32 @@ class Reader {
 
   async expand(
     request: AskMessage & { readonly subject?: SubjectMessage | undefined },
+    context: HandlerContext,
   ): Promise<{ tree: TreeInit }> {
     const { permissions, limits } = this.#parts;
     const subject = needSubject(request.subject);
-    const { tree } = await permissions.expand(subject, readOptions(request, limits.maxReadDepth));
+    const how = readOptions(request, limits.maxReadDepth);
+    const { tree, token } = await permissions.expand(subject, how);
+    tellToken(context, token);
     return { tree: writeTree(tree) };
   }
 
   async list(
     request: ListMessage,
+    context: HandlerContext,
   ): Promise<{ relationTuples: ReturnType<typeof writeTuple>[]; nextPageToken: string }> {
-    const { query, relationQuery, pageSize, pageToken } = request;
-    if (relationQuery === undefined && query === undefined)
-      throw invalidArgument('you must provide a query');
-    const filter =
-      relationQuery === undefined ? readOldQuery(query ?? NO_QUERY) : readQuery(relationQuery);
+    const { pageSize, pageToken } = request;
+    const filter = readFilter(request);
+    if (filter === undefined) throw invalidArgument('you must provide a query');
     const page = await this.#parts.permissions.listTuples(filter, {
       ...readOptions({ snaptoken: request.snaptoken ?? '' }, undefined),
       ...(pageSize > 0 ? { pageSize } : {}),
       pageToken,
     });
+    tellToken(context, page.token);
     return { relationTuples: page.items.map(writeTuple), nextPageToken: page.nextPageToken };
   }
 }
-
-const NO_QUERY: TupleMessage = { namespace: '', object: '', relation: '' };
 
 /** VersionService of both packages, which every port has. */
 export function createVersionServices(version: string): readonly ServiceRegistration[] {
@@ -125,14 +123,16 @@ export function createReadServices(parts: Parts): readonly ServiceRegistration[]
       check: (request) => reader.check(request.tuple ?? request, request),
       batchCheck: (request) => reader.batchCheck(request.tuples, request),
     }),
-    serve(ExpandService, { expand: (request) => reader.expand(request) }),
-    serve(ReadService, { listRelationTuples: (request) => reader.list(request) }),
+    serve(ExpandService, { expand: (request, context) => reader.expand(request, context) }),
+    serve(ReadService, { listRelationTuples: (request, context) => reader.list(request, context) }),
     serve(NamespacesService, {
       listNamespaces: () => ({ namespaces: permissions.namespaces().map((name) => ({ name })) }),
     }),
     ...createVersionServices(parts.version),
     serve(OldCheckService, { check: (request) => reader.check(request, request) }),
-    serve(OldExpandService, { expand: (request) => reader.expand(request) }),
-    serve(OldReadService, { listRelationTuples: (request) => reader.list(request) }),
+    serve(OldExpandService, { expand: (request, context) => reader.expand(request, context) }),
+    serve(OldReadService, {
+      listRelationTuples: (request, context) => reader.list(request, context),
+    }),
   ];
 }

@@ -277,6 +277,25 @@ describe.each(Object.entries(PROTOCOLS))('the services by %s', (_, dial) => {
     expect(relationTuples.map((t) => t.namespace)).toEqual(['Doc', 'app']);
   });
 
+  test('answers whose message has no field for their token carry it in a header', async () => {
+    const told: (string | null)[] = [];
+    const options = {
+      ...HEADERS,
+      onHeader: (headers: Headers) => void told.push(headers.get('x-postern-snaptoken')),
+    };
+    const { snaptokens } = await write.transactRelationTuples(
+      { relationTupleDeltas: [insert(tuple('app', 'o', 'r', id('a')))] },
+      HEADERS,
+    );
+    const [token] = snaptokens;
+    await createClient(ExpandService, transport).expand({ subject: id('x') }, options);
+    await read.listRelationTuples({ relationQuery: {} }, options);
+    expect(told.splice(0)).toEqual([token, token]);
+    await write.transactRelationTuples({}, options);
+    await write.deleteRelationTuples({ relationQuery: { object: 'o' } }, options);
+    expect(told).toEqual([expect.stringMatching(/^r\d+$/), expect.stringMatching(/^r\d+$/)]);
+  });
+
   test('who has no token writes nothing, whatever is sent', async () => {
     for (const options of [{}, { headers: { authorization: 'Bearer bad' } }]) {
       const error = await errorOf(write.deleteRelationTuples({ relationQuery: {} }, options));

@@ -15,13 +15,21 @@ export interface ServiceParts {
   };
 }
 
+/** Carries the revision of an answer, as in the REST surface: not every message of Keto has a field for it. */
+const TOKEN_HEADER = 'x-postern-snaptoken';
+
+/** Says of which revision the answer is. */
+export function tellToken({ responseHeader }: HandlerContext, token: string): void {
+  if (token !== '') responseHeader.set(TOKEN_HEADER, token);
+}
+
 /** Runs before a request's body is read, let alone understood; throws PosternError to refuse it. */
 export type Gate = (context: HandlerContext) => Promise<void>;
 
 export interface ServiceRegistration {
   readonly service: DescService;
   readonly gate?: Gate;
-  readonly register: (router: ConnectRouter, options: { requestGate?: Gate }) => void;
+  readonly register: (router: ConnectRouter, options: { requestGate: Gate }) => void;
 }
 
 /** Binds a service to its implementation. */

@@ -5,13 +5,7 @@
 import { type ContextKey, createContextKey, type HandlerContext } from '@connectrpc/connect';
 import { PosternError } from '../../kernel/index.ts';
 import type { Permissions, Writer } from '../permissions.ts';
-import {
-  type QueryMessage,
-  readOldQuery,
-  readQuery,
-  readTuple,
-  type TupleMessage,
-} from './convert.ts';
+import { type FilterMessage, readFilter, readTuple, type TupleMessage } from './convert.ts';
 import { invalidArgument } from './errors.ts';
 import { WriteService as OldWriteService } from './gen/ory/keto/acl/v1alpha1/write_service_pb.ts';
 import {
@@ -19,7 +13,7 @@ import {
   WriteService,
 } from './gen/ory/keto/relation_tuples/v1alpha2/write_service_pb.ts';
 import { createVersionServices } from './read-services.ts';
-import { type ServiceParts, type ServiceRegistration, serve } from './services.ts';
+import { type ServiceParts, type ServiceRegistration, serve, tellToken } from './services.ts';
 
 interface Parts extends Pick<ServiceParts, 'version' | 'authoriseHeaders'> {
   readonly permissions: Pick<Permissions, 'write' | 'deleteMatching'>;
@@ -34,11 +28,6 @@ export const PEER: ContextKey<string | undefined> = createContextKey<string | un
 interface Delta {
   readonly action: Action;
   readonly relationTuple?: TupleMessage | undefined;
-}
-
-interface DeleteMessage {
-  readonly query?: TupleMessage | undefined;
-  readonly relationQuery?: QueryMessage | undefined;
 }
 
 function writerOf(context: HandlerContext): Writer {
@@ -59,23 +48,24 @@ async function transact(
   const inserts = of(Action.INSERT).map(readTuple);
   const deletes = of(Action.DELETE).map(readTuple);
   const { token } = await parts.permissions.write({ inserts, deletes }, writer);
+  tellToken(context, token);
   return { snaptokens: inserts.map(() => token) };
 }
 
 async function deleteMatching(
   parts: Parts,
-  { query, relationQuery }: DeleteMessage,
+  message: FilterMessage,
   context: HandlerContext,
 ): Promise<Record<string, never>> {
   const writer = writerOf(context);
-  const subject = relationQuery?.subject ?? query?.subject;
+  const subject = message.relationQuery?.subject ?? message.query?.subject;
   // Keto takes a subject without a value as none, and would delete everything else that matches.
   if (subject !== undefined && subject.ref.case === undefined)
     throw invalidArgument('subject is not allowed to be nil');
-  if (relationQuery !== undefined)
-    await parts.permissions.deleteMatching(readQuery(relationQuery), writer);
-  else if (query !== undefined) await parts.permissions.deleteMatching(readOldQuery(query), writer);
-  else throw new PosternError('invalid', 'invalid request');
+  const filter = readFilter(message);
+  if (filter === undefined) throw new PosternError('invalid', 'invalid request');
+  const { token } = await parts.permissions.deleteMatching(filter, writer);
+  tellToken(context, token);
   return {};
 }
 
