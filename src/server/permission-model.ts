@@ -4,7 +4,7 @@
  * before stays.
  */
 import { readdirSync, readFileSync, statSync, unwatchFile, watchFile } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { type Logger, PosternError, toPosternError } from '../kernel/index.ts';
@@ -37,20 +37,36 @@ function legacyNames(text: string, origin: string): string[] {
 
 const isLegacyFile = (path: string): boolean => /\.(ya?ml|json)$/i.test(path);
 
+/** A file that Keto would read and we don't must not be passed over: its namespaces would be missing. */
+function refuseToml(path: string): void {
+  if (!/\.toml$/i.test(path)) return;
+  throw new PosternError('unsupported', `${path}: TOML is not supported: write the same as YAML`, {
+    hint: `${basename(path).replace(/toml$/i, 'yaml')} with   name: NAME   for   name = "NAME"`,
+  });
+}
+
+function readFolder(path: string): Source {
+  const files = readdirSync(path).sort();
+  for (const file of files) refuseToml(join(path, file));
+  const names = files
+    .filter(isLegacyFile)
+    .flatMap((file) => legacyNames(readFileSync(join(path, file), 'utf8'), join(path, file)));
+  return { kind: 'names', text: names.join('\n') };
+}
+
 function readLocal(path: string): Source {
-  if (statSync(path).isDirectory()) {
-    const names = readdirSync(path)
-      .filter(isLegacyFile)
-      .sort()
-      .flatMap((file) => legacyNames(readFileSync(join(path, file), 'utf8'), file));
-    return { kind: 'names', text: names.join('\n') };
-  }
+  if (statSync(path).isDirectory()) return readFolder(path);
+  refuseToml(path);
   const text = readFileSync(path, 'utf8');
   if (isLegacyFile(path)) return { kind: 'names', text: legacyNames(text, path).join('\n') };
   return { kind: 'opl', text };
 }
 
-async function read(location: string): Promise<Source> {
+/**
+ * Reads the model at a location: `file://`, `base64://` or `http(s)://`. Throws `invalid`, `unsupported` for TOML, and
+ * `unavailable`.
+ */
+export async function readModelSource(location: string): Promise<Source> {
   if (location.startsWith('file://')) return readLocal(fileURLToPath(location));
   if (location.startsWith('base64://'))
     return {
@@ -78,7 +94,7 @@ export async function followModel(
   }
   const { location } = source;
   const apply = async (): Promise<void> => {
-    const { text, kind } = await read(location);
+    const { text, kind } = await readModelSource(location);
     const { id } = await permissions.applyModel(text, kind, WRITER);
     logger.info({ location, model: id }, 'the permission model is current');
   };

@@ -12,7 +12,10 @@ import { readSource } from './permission-tuples.ts';
 export async function validateNamespaces(files: readonly string[]): Promise<Result> {
   for (const file of files) {
     if (/\.toml$/.test(file))
-      throw new PosternError('unsupported', `${file}: TOML is not supported; write YAML or JSON`);
+      throw new PosternError(
+        'unsupported',
+        `${file}: TOML is not supported: write the same as YAML`,
+      );
     if (/\.(ya?ml|json)$/.test(file)) checkLegacy(file);
     else await checkLanguage(file);
   }
