@@ -77,8 +77,11 @@ export function expandText(tree: unknown): string {
 
 const WORDS = { relation: '', computed: '', or: 'any of', and: 'all of', not: 'not', traverse: '' };
 
+/** What a node of a trace is, as the API says it or as the engine does, whose traces test worlds show. */
+const kindOf = (node: unknown): string => text(node, 'type') || text(node, 'kind');
+
 function traceLabel(node: unknown): string {
-  const kind = text(node, 'kind');
+  const kind = kindOf(node);
   const allowed = field(node, 'allowed');
   const mark =
     allowed === true
@@ -93,7 +96,7 @@ function traceLabel(node: unknown): string {
   const stored = storedOf(node);
   const notes = [
     stored === '' ? '' : `stored: ${stored}`,
-    field(node, 'is_repeated') === true || field(node, 'isRepeated') === true ? 'shown above' : '',
+    field(node, 'repeated') === true || field(node, 'isRepeated') === true ? 'shown above' : '',
     allowed === undefined || allowed === null ? 'not known' : '',
   ].filter((note) => note !== '');
   return `${mark} ${over}${notes.length === 0 ? '' : `  ${paint('dim', notes.join(', '))}`}`;
@@ -114,7 +117,7 @@ export function traceText(trace: unknown): string {
   // A computed relation is a step without a choice: its one question says it all.
   const shown = (node: unknown): unknown => {
     const children = childrenOf(node);
-    return text(node, 'kind') === 'computed' && children.length === 1 ? children[0] : node;
+    return kindOf(node) === 'computed' && children.length === 1 ? children[0] : node;
   };
   return draw(shown(trace), {
     label: traceLabel,

@@ -108,17 +108,20 @@ describe('what is shown', () => {
     };
     expect(expandText(tree)).toBe('union Group:a#m\n├─ union Group:g#m\n│  └─ x\n├─ leaf\n└─ y');
   });
-  it('is a trace with its answers, as deep as it can be read', () => {
+  it.each([
+    ['type', { subject_id: 'ann' }],
+    ['kind', { id: 'ann' }],
+  ])('is a trace with its answers, as deep as it can be read, by its %s', (key, ann) => {
     const place = { namespace: 'Doc', object: 'a', relation: 'view' };
     const node = (kind: string, allowed: boolean | null, children: unknown[] = []): unknown => ({
-      kind,
+      [key]: kind,
       ...place,
       allowed,
       children,
     });
     const trace = node('relation', false, [
       node('and', false, [
-        node('computed', true, [{ ...(node('relation', true) as object), stored: { id: 'ann' } }]),
+        node('computed', true, [{ ...(node('relation', true) as object), stored: ann }]),
         node('not', false, [node('traverse', null)]),
       ]),
     ]);
