@@ -30,6 +30,10 @@ export interface NewGrant {
   readonly createdBy?: string;
   /** False for grants that are no secret, such as roles. */
   readonly hasSecret?: boolean;
+  /** Where clients expect a form of their own, such as a session's UUID. */
+  readonly id?: string;
+  /** Of at least 128 random bits, where clients expect a form of their own. */
+  readonly secret?: Secret;
 }
 
 export interface Grant {
@@ -60,6 +64,12 @@ export interface Grants {
   /** The grant of a secret, as long as it, its time and its principal stand; undefined otherwise. Takes no use. */
   findBySecret(secret: string, kind: GrantKind): Promise<Grant | undefined>;
   get(id: string): Promise<Grant>;
+  /** Changes what a standing grant carries or how long it lives. Throws `not_found`. */
+  update(
+    trx: Transaction<Database>,
+    id: string,
+    change: { readonly data?: Readonly<Record<string, unknown>>; readonly expiresAtMs?: number },
+  ): Promise<void>;
   list(filter?: GrantFilter): Promise<Grant[]>;
   /** Takes one use. Throws `unauthenticated` for an unknown secret, `expired` for one whose time, uses or standing are over. */
   redeem(trx: Transaction<Database>, secret: string, kind: GrantKind): Promise<Grant>;
@@ -115,9 +125,10 @@ class StoreGrants implements Grants {
     grant: NewGrant,
   ): Promise<{ grant: Grant; secret: Secret }> {
     const hasSecret = grant.hasSecret ?? grant.kind !== 'role';
-    const secret = hasSecret ? randomBytes(SECRET_BYTES).toString('hex') : '';
+    const given = grant.secret?.reveal() ?? randomBytes(SECRET_BYTES).toString('hex');
+    const secret = hasSecret ? given : '';
     const row: GrantsTable = {
-      id: newId('grt'),
+      id: grant.id ?? newId('grt'),
       kind: grant.kind,
       principal_id: grant.principalId ?? null,
       project_id: grant.projectId ?? null,
@@ -133,7 +144,8 @@ class StoreGrants implements Grants {
       revoked_at_ms: null,
     };
     await trx.insertInto('grants').values(row).execute();
-    await this.#tell(trx, 'grant.created', row);
+    // Nobody waits for a session to begin, and there is one for every sign-in.
+    if (grant.kind !== 'session') await this.#tell(trx, 'grant.created', row);
     return { grant: toGrant(row), secret: new Secret(secret) };
   }
 
@@ -148,6 +160,23 @@ class StoreGrants implements Grants {
     const row = await query.executeTakeFirst();
     if (row === undefined) throw new PosternError('not_found', 'No such grant');
     return toGrant(row);
+  }
+
+  async update(
+    trx: Transaction<Database>,
+    id: string,
+    change: { readonly data?: Readonly<Record<string, unknown>>; readonly expiresAtMs?: number },
+  ): Promise<void> {
+    const changed = await trx
+      .updateTable('grants')
+      .set({
+        ...(change.data === undefined ? {} : { data_json: JSON.stringify(change.data) }),
+        ...(change.expiresAtMs === undefined ? {} : { expires_at_ms: change.expiresAtMs }),
+      })
+      .where('id', '=', id)
+      .where('revoked_at_ms', 'is', null)
+      .executeTakeFirst();
+    if (changed.numUpdatedRows === 0n) throw new PosternError('not_found', 'No such grant');
   }
 
   async list(filter: GrantFilter = {}): Promise<Grant[]> {

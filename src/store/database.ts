@@ -7,6 +7,7 @@
  * - bytes are `Uint8Array` (PostgreSQL hands out a Buffer, which is one).
  * Tickets, tokens, sessions and roles are no tables of their own: each is a row in `grants`.
  */
+import type { AccountTables } from './account-tables.ts';
 
 export interface PrincipalsTable {
   id: string;
@@ -221,7 +222,7 @@ export interface PermissionRequestsTable {
 }
 
 /** Every table of the server. */
-export interface Database {
+export interface Database extends AccountTables {
   principals: PrincipalsTable;
   grants: GrantsTable;
   spaces: SpacesTable;

@@ -5,21 +5,10 @@
 import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { PosternError } from '../kernel/index.ts';
+import { ACCOUNT_TABLES } from './account-tables.ts';
 import type { Database } from './database.ts';
 import type { StoreDialect } from './store.ts';
-
-type Columns = Readonly<
-  Record<string, 'text' | 'text?' | 'number' | 'number?' | 'bytes' | 'bytes?'>
->;
-
-interface TableShape {
-  readonly columns: Columns;
-  readonly key: readonly string[];
-  readonly unique?: readonly (readonly string[])[];
-  readonly index?: readonly (readonly string[])[];
-  /** Columns to look up by where they have a value. */
-  readonly sparseIndex?: readonly string[];
-}
+import type { TableShape } from './table-shape.ts';
 
 const FIRST_TABLES: Readonly<Record<string, TableShape>> = {
   principals: {
@@ -289,6 +278,9 @@ const migrations = (dialect: StoreDialect): Record<string, Migration> => ({
   '0001_first': { up: (db: Kysely<unknown>) => createTables(db, FIRST_TABLES, dialect) },
   '0002_permissions': {
     up: (db: Kysely<unknown>) => createTables(db, PERMISSION_TABLES, dialect),
+  },
+  '0003_accounts': {
+    up: (db: Kysely<unknown>) => createTables(db, ACCOUNT_TABLES, dialect),
   },
 });
 
