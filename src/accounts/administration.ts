@@ -1,0 +1,240 @@
+/**
+ * What administrators do with accounts: create, import, change, shut out, delete, recover. INVARIANT: an import is checked
+ * as strictly as a registration; a password that comes in plain is hashed and forgotten.
+ */
+import { newUuid, PosternError } from '../kernel/index.ts';
+import type {
+  Account,
+  Credential,
+  CredentialType,
+  Json,
+  JsonObject,
+  VerifiableAddress,
+} from './account.ts';
+import { storeNew } from './flows/finish.ts';
+import { withAddresses } from './flows/settings.ts';
+import { passwordCredential } from './methods/password.ts';
+import { withTraits } from './methods/profile.ts';
+import { newRecoveryAddress, newVerifiableAddress } from './repository.ts';
+import { type IdentitySchema, normaliseIdentifier } from './schema/identity-schema.ts';
+import type { Services } from './services.ts';
+
+/** What an administrator says of an account. */
+export interface AccountSpec {
+  readonly schemaId: string;
+  readonly traits: JsonObject;
+  readonly externalId?: string | undefined;
+  readonly state?: 'active' | 'inactive' | undefined;
+  readonly metadataPublic?: Json | undefined;
+  readonly metadataAdmin?: Json | undefined;
+  readonly organizationId?: string | undefined;
+  readonly password?: { readonly plain?: string; readonly hash?: string } | undefined;
+  readonly oidc?: readonly { readonly provider: string; readonly subject: string }[] | undefined;
+  readonly verifiableAddresses?:
+    | readonly {
+        readonly value: string;
+        readonly via: 'email' | 'sms';
+        readonly verified: boolean;
+        readonly verifiedAtMs?: number | undefined;
+      }[]
+    | undefined;
+  readonly recoveryAddresses?:
+    | readonly { readonly value: string; readonly via: 'email' | 'sms' }[]
+    | undefined;
+}
+
+/** The hashes that can be imported, by how they begin. */
+const IMPORTABLE =
+  /^(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$argon2id\$v=19\$m=\d{1,7},t=\d{1,2},p=\d{1,2}\$[A-Za-z0-9+/]{8,128}\$[A-Za-z0-9+/]{8,256})$/;
+
+export class Administration {
+  readonly #services: Services;
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  /** Throws `invalid` for what does not fit the schema, `conflict` for what is another's. */
+  async create(spec: AccountSpec, by: string): Promise<Account> {
+    const { store, accounts } = this.#services;
+    const account = await this.#build(spec);
+    const prepared = await accounts.prepare(account);
+    await store.write((trx) => storeNew(this.#services, trx, prepared, by));
+    return account;
+  }
+
+  async #build(spec: AccountSpec, before?: Account): Promise<Account> {
+    const { clock } = this.#services;
+    const schema = this.#schema(spec.schemaId);
+    const [problem] = schema.problems(spec.traits);
+    if (problem !== undefined)
+      throw new PosternError('invalid', `${problem.node || 'traits'}: ${problem.message.text}`);
+    const nowMs = clock.now();
+    const state = spec.state ?? before?.state ?? 'active';
+    const base: Account = {
+      id: before?.id ?? newUuid(),
+      externalId: spec.externalId,
+      schemaId: schema.id,
+      state,
+      stateChangedAtMs: before?.state === state ? before.stateChangedAtMs : nowMs,
+      traits: spec.traits,
+      metadataPublic: spec.metadataPublic ?? null,
+      metadataAdmin: spec.metadataAdmin ?? null,
+      organizationId: spec.organizationId,
+      verifiableAddresses: before?.verifiableAddresses ?? [],
+      recoveryAddresses: before?.recoveryAddresses ?? [],
+      credentials: before?.credentials ?? new Map(),
+      createdAtMs: before?.createdAtMs ?? nowMs,
+      updatedAtMs: nowMs,
+    };
+    const known = withAddresses(this.#services, withTraits(schema, base, spec.traits));
+    const credentials = await this.#credentials(spec, schema, known, nowMs);
+    return withGivenAddresses({ ...known, credentials }, spec, nowMs);
+  }
+
+  #schema(id: string): IdentitySchema {
+    const schema = this.#services.schemas.get(id);
+    if (schema === undefined)
+      throw new PosternError('invalid', `There is no identity schema "${id}"`);
+    return schema;
+  }
+
+  async #credentials(
+    spec: AccountSpec,
+    schema: IdentitySchema,
+    account: Account,
+    nowMs: number,
+  ): Promise<ReadonlyMap<CredentialType, Credential>> {
+    const credentials = new Map(account.credentials);
+    if (spec.password !== undefined) {
+      const identifiers = schema.identifiers('password', spec.traits);
+      const { plain, hash } = spec.password;
+      if (hash !== undefined && !IMPORTABLE.test(hash))
+        throw new PosternError('invalid', 'The format of the hashed password is not supported');
+      const stored = hash ?? (await this.#services.hasher.hash(plain ?? ''));
+      credentials.set(
+        'password',
+        passwordCredential(identifiers, stored, nowMs, credentials.get('password')),
+      );
+    }
+    if (spec.oidc !== undefined) {
+      credentials.set('oidc', {
+        type: 'oidc',
+        version: 0,
+        identifiers: spec.oidc.map((p) => `${p.provider}:${p.subject}`),
+        config: {
+          providers: spec.oidc.map((p) => ({ provider: p.provider, subject: p.subject })),
+        },
+        createdAtMs: credentials.get('oidc')?.createdAtMs ?? nowMs,
+        updatedAtMs: nowMs,
+      });
+    }
+    return credentials;
+  }
+
+  /** Replaces an account's facts; its credentials stay unless the spec has others. Throws `not_found`. */
+  async update(id: string, spec: AccountSpec, by: string): Promise<Account> {
+    const before = await this.get(id);
+    const account = await this.#build(spec, before);
+    await this.#store(account, by, 'accounts:update');
+    return account;
+  }
+
+  async #store(account: Account, by: string, action: string): Promise<void> {
+    const { store, accounts, sessions, audit } = this.#services;
+    const prepared = await accounts.prepare(account);
+    await store.write(async (trx) => {
+      await accounts.replace(trx, prepared);
+      if (account.state === 'inactive') await sessions.revokeAll(trx, account.id);
+      await audit.append(trx, { actor: by, action, resource: `account/${account.id}` });
+    });
+  }
+
+  /** Throws `not_found`. */
+  async get(id: string): Promise<Account> {
+    const account = await this.#services.accounts.get(id);
+    if (account === undefined) throw new PosternError('not_found', 'There is no such account');
+    return account;
+  }
+
+  async delete(id: string, by: string): Promise<void> {
+    const { store, accounts, sessions, audit } = this.#services;
+    const isThere = await store.write(async (trx) => {
+      await sessions.revokeAll(trx, id);
+      const gone = await accounts.delete(trx, id);
+      if (gone)
+        await audit.append(trx, {
+          actor: by,
+          action: 'accounts:delete',
+          resource: `account/${id}`,
+        });
+      return gone;
+    });
+    if (!isThere) throw new PosternError('not_found', 'There is no such account');
+  }
+
+  /** Takes a credential away. Throws `not_found`, and `invalid` for the last way to sign in. */
+  async deleteCredential(
+    id: string,
+    type: CredentialType,
+    identifier: string | undefined,
+    by: string,
+  ): Promise<void> {
+    const account = await this.get(id);
+    const credential = account.credentials.get(type);
+    if (credential === undefined)
+      throw new PosternError('not_found', `The account has no credential of the type ${type}`);
+    const credentials = new Map(account.credentials);
+    if (type === 'oidc') {
+      if (identifier === undefined)
+        throw new PosternError('invalid', 'identifier: which of the linked accounts');
+      const left = credential.identifiers.filter((i) => i !== identifier);
+      if (left.length === credential.identifiers.length)
+        throw new PosternError('not_found', 'The account has no such linked account');
+      const { providers } = credential.config;
+      const kept = (Array.isArray(providers) ? providers : []).filter(
+        (p) => isRecord(p) && left.includes(`${String(p['provider'])}:${String(p['subject'])}`),
+      );
+      if (left.length === 0) credentials.delete('oidc');
+      else
+        credentials.set('oidc', { ...credential, identifiers: left, config: { providers: kept } });
+    } else credentials.delete(type);
+    const first: readonly CredentialType[] = ['password', 'code', 'oidc', 'passkey', 'webauthn'];
+    if (first.includes(type) && !first.some((t) => credentials.has(t)))
+      throw new PosternError('invalid', 'That is the last way to sign in');
+    const { clock } = this.#services;
+    await this.#store(
+      { ...account, credentials, updatedAtMs: clock.now() },
+      by,
+      'accounts:credential-delete',
+    );
+  }
+}
+
+function isRecord(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Addresses that the spec names take the place of those that the traits gave, as far as they are the same. */
+function withGivenAddresses(account: Account, spec: AccountSpec, nowMs: number): Account {
+  const verifiable = [...account.verifiableAddresses];
+  for (const given of spec.verifiableAddresses ?? []) {
+    const value = normaliseIdentifier(given.value);
+    const at = verifiable.findIndex((a) => a.value === value && a.via === given.via);
+    const before = verifiable[at] ?? newVerifiableAddress({ value, via: given.via }, nowMs);
+    const changed: VerifiableAddress = {
+      ...before,
+      verified: given.verified,
+      status: given.verified ? 'completed' : 'pending',
+      verifiedAtMs: given.verified ? (given.verifiedAtMs ?? nowMs) : undefined,
+    };
+    if (at === -1) verifiable.push(changed);
+    else verifiable[at] = changed;
+  }
+  const recovery = [...account.recoveryAddresses];
+  for (const given of spec.recoveryAddresses ?? []) {
+    const value = normaliseIdentifier(given.value);
+    if (!recovery.some((a) => a.value === value && a.via === given.via))
+      recovery.push(newRecoveryAddress({ value, via: given.via }, nowMs));
+  }
+  return { ...account, verifiableAddresses: verifiable, recoveryAddresses: recovery };
+}

@@ -1,0 +1,383 @@
+/**
+ * The settings of accounts, whatever file they came from: `kratos.yml` and our own defaults are read into this shape
+ * (read.ts). Types and defaults alone. Secrets in it (client secrets, SMTP passwords) must never be logged.
+ */
+import type { Via } from '../account.ts';
+
+export interface CorsConfig {
+  readonly allowedOrigins: readonly string[];
+  readonly allowedMethods: readonly string[];
+  readonly allowedHeaders: readonly string[];
+  readonly exposedHeaders: readonly string[];
+  readonly allowCredentials: boolean;
+  readonly maxAgeS: number;
+}
+
+export interface HookConfig {
+  readonly hook: string;
+  /** Of `web_hook`; checked when read. */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/** What happens after a flow has succeeded, in general or by one method. */
+export interface AfterConfig {
+  readonly defaultReturnUrl?: string;
+  readonly hooks: readonly HookConfig[];
+}
+
+export interface FlowConfig {
+  readonly isEnabled: boolean;
+  /** Undefined: our own page. */
+  readonly uiUrl: string | undefined;
+  readonly lifespanMs: number;
+  readonly after: AfterConfig & { readonly byMethod: Readonly<Record<string, AfterConfig>> };
+  readonly before: readonly HookConfig[];
+}
+
+export type RequiredAal = 'aal1' | 'highest_available';
+
+export interface OidcProviderConfig {
+  readonly id: string;
+  /** `generic`, `google`, `github` … */
+  readonly provider: string;
+  readonly label: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly issuerUrl: string | undefined;
+  readonly authUrl: string | undefined;
+  readonly tokenUrl: string | undefined;
+  readonly scope: readonly string[];
+  /** Jsonnet: claims to traits. */
+  readonly mapper: string | undefined;
+  readonly pkce: 'auto' | 'never' | 'force';
+  readonly accountLinkingMode:
+    | 'confirm_with_active_session'
+    | 'automatic'
+    | 'disabled'
+    | 'confirm_with_existing_credential';
+  readonly requestedClaims: unknown;
+  /** Provider's own fields: `microsoft_tenant`, `apple_team_id` … */
+  readonly extra: Readonly<Record<string, string>>;
+}
+
+export interface RelyingPartyConfig {
+  readonly id: string;
+  readonly displayName: string;
+  readonly origins: readonly string[];
+}
+
+export interface MethodsConfig {
+  readonly password: {
+    readonly isEnabled: boolean;
+    readonly minLength: number;
+    readonly isSimilarityChecked: boolean;
+    readonly haveibeenpwnedHost: string;
+    readonly isBreachListAsked: boolean;
+    readonly maxBreaches: number;
+    readonly ignoreNetworkErrors: boolean;
+    readonly migrateHookUrl: string | undefined;
+  };
+  readonly code: {
+    readonly isEnabled: boolean;
+    readonly isPasswordless: boolean;
+    readonly isMfa: boolean;
+    readonly lifespanMs: number;
+    readonly maxSubmissions: number;
+  };
+  readonly link: {
+    readonly isEnabled: boolean;
+    readonly lifespanMs: number;
+    readonly baseUrl: string | undefined;
+  };
+  readonly totp: { readonly isEnabled: boolean; readonly issuer: string };
+  readonly lookupSecret: { readonly isEnabled: boolean };
+  readonly webauthn: {
+    readonly isEnabled: boolean;
+    readonly isPasswordless: boolean;
+    readonly rp: RelyingPartyConfig;
+  };
+  readonly passkey: { readonly isEnabled: boolean; readonly rp: RelyingPartyConfig };
+  readonly oidc: {
+    readonly isEnabled: boolean;
+    readonly providers: readonly OidcProviderConfig[];
+    readonly redirectBaseUrl: string | undefined;
+  };
+  readonly profile: { readonly isEnabled: boolean };
+}
+
+export interface SchemaConfig {
+  readonly id: string;
+  /** The schema itself. */
+  readonly document: unknown;
+  /** Whether people may choose it when they register. */
+  readonly isSelfserviceSelectable: boolean;
+}
+
+export interface CookieConfig {
+  readonly domain: string | undefined;
+  readonly path: string;
+  readonly sameSite: 'Lax' | 'Strict' | 'None';
+  readonly isSecure: boolean;
+}
+
+export interface TokenizerConfig {
+  readonly ttlMs: number;
+  /** A JSON Web Key Set with private keys. */
+  readonly jwks: string;
+  /** Jsonnet: session to claims. */
+  readonly claimsMapper: string | undefined;
+  readonly subjectSource: 'id' | 'external_id';
+}
+
+export interface CourierConfig {
+  readonly smtp:
+    | {
+        readonly connectionUri: string;
+        readonly fromAddress: string;
+        readonly fromName: string | undefined;
+        readonly headers: Readonly<Record<string, string>>;
+        readonly localName: string | undefined;
+      }
+    | undefined;
+  readonly channels: readonly {
+    readonly id: string;
+    readonly request: {
+      readonly url: string;
+      readonly method: string;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body: string | undefined;
+      readonly auth: Readonly<Record<string, unknown>> | undefined;
+    };
+  }[];
+  readonly messageRetries: number;
+  readonly templateOverridePath: string | undefined;
+  /** Texts per template type: `recovery_code.valid.subject` and the like, loaded. */
+  readonly templates: Readonly<Record<string, string>>;
+}
+
+export interface AccountsConfig {
+  /** Without a slash at the end. */
+  readonly publicUrl: string;
+  readonly adminUrl: string;
+  readonly publicCors: CorsConfig | undefined;
+  readonly adminCors: CorsConfig | undefined;
+  readonly defaultReturnUrl: string;
+  readonly allowedReturnUrls: readonly string[];
+  readonly errorUiUrl: string | undefined;
+  readonly flows: {
+    readonly login: FlowConfig & { readonly style: 'unified' | 'identifier_first' };
+    readonly registration: FlowConfig & {
+      readonly style: 'profile_first' | 'unified';
+      readonly hasLoginHints: boolean;
+    };
+    readonly settings: FlowConfig & {
+      readonly privilegedSessionMaxAgeMs: number;
+      readonly requiredAal: RequiredAal;
+    };
+    readonly recovery: FlowConfig & {
+      readonly use: 'code' | 'link';
+      readonly isUnknownNotified: boolean;
+    };
+    readonly verification: FlowConfig & {
+      readonly use: 'code' | 'link';
+      readonly isUnknownNotified: boolean;
+    };
+    readonly logout: { readonly defaultReturnUrl: string | undefined };
+  };
+  readonly methods: MethodsConfig;
+  readonly hasher: {
+    readonly algorithm: 'bcrypt' | 'argon2';
+    readonly bcryptCost: number;
+    readonly argon2: {
+      readonly memoryKiB: number;
+      readonly iterations: number;
+      readonly parallelism: number;
+      readonly saltLength: number;
+      readonly keyLength: number;
+    };
+  };
+  readonly schemas: readonly SchemaConfig[];
+  readonly defaultSchemaId: string;
+  readonly cookies: CookieConfig;
+  readonly session: {
+    readonly lifespanMs: number;
+    readonly cookieName: string;
+    readonly isPersistent: boolean;
+    readonly cookie: CookieConfig;
+    readonly requiredAal: RequiredAal;
+    readonly earliestExtendMs: number | undefined;
+    readonly tokenizers: Readonly<Record<string, TokenizerConfig>>;
+  };
+  readonly courier: CourierConfig;
+  readonly isEnumerationMitigated: boolean;
+  readonly features: {
+    readonly useContinueWithTransitions: boolean;
+    readonly legacyRequireVerifiedLoginError: boolean;
+    readonly cacheableSessions: boolean;
+    readonly cacheableSessionsMaxAgeMs: number | undefined;
+    readonly fasterSessionExtend: boolean;
+    readonly chooseRecoveryAddress: boolean;
+  };
+  /** Identity fields and cookie names of 0.8 files. */
+  readonly isLegacy: boolean;
+}
+
+/** The schema that a server without configuration starts with: an e-mail address and a name. */
+export const DEFAULT_SCHEMA: unknown = {
+  $id: 'https://postern.dev/schemas/person.json',
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'Person',
+  type: 'object',
+  properties: {
+    traits: {
+      type: 'object',
+      properties: {
+        email: {
+          type: 'string',
+          format: 'email',
+          title: 'Email',
+          minLength: 3,
+          maxLength: 320,
+          'ory.sh/kratos': {
+            credentials: {
+              password: { identifier: true },
+              code: { identifier: true, via: 'email' },
+              webauthn: { identifier: true },
+              totp: { account_name: true },
+              passkey: { display_name: true },
+            },
+            verification: { via: 'email' },
+            recovery: { via: 'email' },
+          },
+        },
+        name: {
+          type: 'object',
+          properties: {
+            first: { type: 'string', title: 'First name', maxLength: 256 },
+            last: { type: 'string', title: 'Last name', maxLength: 256 },
+          },
+          additionalProperties: false,
+        },
+      },
+      required: ['email'],
+      additionalProperties: false,
+    },
+  },
+  additionalProperties: false,
+};
+
+const HOUR_MS = 3_600_000;
+
+/** What a server without a configuration file does, at the given base URLs (no slash at the end). */
+export function defaultConfig(o: {
+  readonly publicUrl: string;
+  readonly adminUrl: string;
+}): AccountsConfig {
+  const url = new URL(o.publicUrl);
+  const cookies: CookieConfig = {
+    domain: undefined,
+    path: '/',
+    sameSite: 'Lax',
+    isSecure: url.protocol === 'https:',
+  };
+  const rp: RelyingPartyConfig = {
+    id: url.hostname,
+    displayName: 'Postern',
+    origins: [url.origin],
+  };
+  const flow = (isEnabled: boolean, hooks: readonly HookConfig[] = []): FlowConfig => ({
+    isEnabled,
+    uiUrl: undefined,
+    lifespanMs: HOUR_MS,
+    after: { hooks, byMethod: {} },
+    before: [],
+  });
+  return {
+    publicUrl: o.publicUrl,
+    adminUrl: o.adminUrl,
+    publicCors: undefined,
+    adminCors: undefined,
+    defaultReturnUrl: `${o.publicUrl}/ui/`,
+    allowedReturnUrls: [],
+    errorUiUrl: undefined,
+    flows: {
+      login: { ...flow(true), style: 'unified' },
+      registration: {
+        ...flow(true, [{ hook: 'session' }]),
+        style: 'profile_first',
+        hasLoginHints: false,
+      },
+      settings: {
+        ...flow(true),
+        privilegedSessionMaxAgeMs: HOUR_MS,
+        requiredAal: 'highest_available',
+      },
+      recovery: { ...flow(true), use: 'code', isUnknownNotified: false },
+      verification: { ...flow(true), use: 'code', isUnknownNotified: false },
+      logout: { defaultReturnUrl: undefined },
+    },
+    methods: {
+      password: {
+        isEnabled: true,
+        minLength: 8,
+        isSimilarityChecked: true,
+        haveibeenpwnedHost: 'api.pwnedpasswords.com',
+        isBreachListAsked: true,
+        maxBreaches: 0,
+        ignoreNetworkErrors: true,
+        migrateHookUrl: undefined,
+      },
+      code: {
+        isEnabled: true,
+        isPasswordless: false,
+        isMfa: false,
+        lifespanMs: HOUR_MS,
+        maxSubmissions: 5,
+      },
+      link: { isEnabled: false, lifespanMs: HOUR_MS, baseUrl: undefined },
+      totp: { isEnabled: true, issuer: url.hostname },
+      lookupSecret: { isEnabled: true },
+      webauthn: { isEnabled: false, isPasswordless: false, rp },
+      passkey: { isEnabled: true, rp },
+      oidc: { isEnabled: false, providers: [], redirectBaseUrl: undefined },
+      profile: { isEnabled: true },
+    },
+    hasher: {
+      algorithm: 'argon2',
+      bcryptCost: 12,
+      argon2: { memoryKiB: 19_456, iterations: 2, parallelism: 1, saltLength: 16, keyLength: 32 },
+    },
+    schemas: [{ id: 'default', document: DEFAULT_SCHEMA, isSelfserviceSelectable: false }],
+    defaultSchemaId: 'default',
+    cookies,
+    session: {
+      lifespanMs: 24 * HOUR_MS,
+      cookieName: 'ory_kratos_session',
+      isPersistent: true,
+      cookie: cookies,
+      requiredAal: 'highest_available',
+      earliestExtendMs: undefined,
+      tokenizers: {},
+    },
+    courier: {
+      smtp: undefined,
+      channels: [],
+      messageRetries: 5,
+      templateOverridePath: undefined,
+      templates: {},
+    },
+    isEnumerationMitigated: false,
+    features: {
+      useContinueWithTransitions: false,
+      legacyRequireVerifiedLoginError: false,
+      cacheableSessions: false,
+      cacheableSessionsMaxAgeMs: undefined,
+      fasterSessionExtend: false,
+      chooseRecoveryAddress: false,
+    },
+    isLegacy: false,
+  };
+}
+
+/** The name of a channel's addresses. */
+export const VIAS: readonly Via[] = ['email', 'sms'];

@@ -1,0 +1,409 @@
+/**
+ * Reads a `kratos.yml`, today's and that of 0.8, into our settings. What Postern decides for the whole server (`dsn`,
+ * `log`, `secrets`, `ciphers` …) is taken and not used; what would change how people sign in and is not supported is
+ * refused with its name, never passed over.
+ */
+import { PosternError, parseDurationMs } from '../../kernel/index.ts';
+import {
+  type AccountsConfig,
+  type AfterConfig,
+  type CookieConfig,
+  type CourierConfig,
+  defaultConfig,
+  type FlowConfig,
+  type HookConfig,
+  type SchemaConfig,
+} from './config.ts';
+
+type Raw = Readonly<Record<string, unknown>>;
+
+/** Gets the text of a `file://`, `base64://` or `http(s)://` address. */
+export type Load = (url: string) => Promise<string>;
+
+const isRecord = (value: unknown): value is Raw =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function refuse(path: string, why: string): never {
+  throw new PosternError('invalid', `kratos.yml: ${path} ${why}`);
+}
+
+/** A part of the file by its path; undefined where it is absent. */
+class Part {
+  readonly #raw: unknown;
+  readonly path: string;
+  constructor(raw: unknown, path: string) {
+    this.#raw = raw;
+    this.path = path;
+  }
+
+  at(...names: readonly string[]): Part {
+    let raw = this.#raw;
+    for (const name of names)
+      raw = isRecord(raw) && Object.hasOwn(raw, name) ? raw[name] : undefined;
+    return new Part(raw, [this.path, ...names].filter((p) => p !== '').join('.'));
+  }
+  get isThere(): boolean {
+    return this.#raw !== undefined && this.#raw !== null;
+  }
+  get value(): unknown {
+    return this.#raw;
+  }
+  keys(): readonly string[] {
+    if (!this.isThere) return [];
+    return isRecord(this.#raw) ? Object.keys(this.#raw) : refuse(this.path, 'is no map');
+  }
+  text(): string | undefined {
+    if (!this.isThere || this.#raw === '') return undefined;
+    if (typeof this.#raw !== 'string') refuse(this.path, 'is no text');
+    return this.#raw;
+  }
+  flag(): boolean | undefined {
+    if (!this.isThere) return undefined;
+    if (typeof this.#raw !== 'boolean') refuse(this.path, 'is neither true nor false');
+    return this.#raw;
+  }
+  number(): number | undefined {
+    if (!this.isThere) return undefined;
+    if (typeof this.#raw !== 'number') refuse(this.path, 'is no number');
+    return this.#raw;
+  }
+  durationMs(): number | undefined {
+    const text = this.text();
+    if (text === undefined) return undefined;
+    try {
+      return parseDurationMs(text);
+    } catch {
+      return refuse(this.path, `is no duration such as 15m: "${text}"`);
+    }
+  }
+  texts(): readonly string[] | undefined {
+    if (!this.isThere) return undefined;
+    const list: unknown[] = Array.isArray(this.#raw) ? this.#raw : refuse(this.path, 'is no list');
+    return list.map((item) =>
+      typeof item === 'string' ? item : refuse(this.path, 'is no list of texts'),
+    );
+  }
+  items(): readonly Part[] {
+    if (!this.isThere) return [];
+    const list: unknown[] = Array.isArray(this.#raw) ? this.#raw : refuse(this.path, 'is no list');
+    return list.map((item, i) => new Part(item, `${this.path}[${i}]`));
+  }
+  oneOf<T extends string>(known: readonly T[]): T | undefined {
+    const text = this.text();
+    if (text === undefined) return undefined;
+    const found = known.find((k) => k === text);
+    return found ?? refuse(this.path, `is "${text}" and none of ${known.join(', ')}`);
+  }
+}
+
+/** Top-level keys that are known; others are a mistake in the file. */
+const KNOWN = [
+  ...['version', 'dsn', 'serve', 'selfservice', 'log', 'secrets', 'ciphers', 'hashers', 'identity'],
+  ...['courier', 'cookies', 'session', 'security', 'feature_flags', 'oauth2_provider', 'dev'],
+  ...[
+    'tracing',
+    'profiling',
+    'help',
+    'sqa-opt-out',
+    'watch-courier',
+    'expose-metrics-port',
+    'config',
+  ],
+  ...['clients', 'organizations', 'enterprise', 'preview', 'revision', 'database', 'tls', 'sqa'],
+];
+const HOOKS = ['session', 'show_verification_ui', 'require_verified_address'];
+const METHODS = ['password', 'code', 'link', 'totp', 'lookup_secret', 'profile'];
+
+function slashless(url: string): string {
+  return url.replace(/\/+$/, '');
+}
+
+function hooksOf(part: Part): HookConfig[] {
+  return part.items().map((item) => {
+    const hook = item.at('hook').text() ?? refuse(item.path, 'has no hook');
+    if (!HOOKS.includes(hook))
+      throw new PosternError(
+        'unsupported',
+        `kratos.yml: ${item.path}: the hook "${hook}" is not supported`,
+      );
+    return { hook };
+  });
+}
+
+function afterOf(part: Part): FlowConfig['after'] {
+  const one = (p: Part): AfterConfig => {
+    const url = p.at('default_browser_return_url').text();
+    return {
+      hooks: hooksOf(p.at('hooks')),
+      ...(url === undefined ? {} : { defaultReturnUrl: url }),
+    };
+  };
+  const own = ['hooks', 'default_browser_return_url'];
+  const byMethod = part
+    .keys()
+    .filter((name) => !own.includes(name))
+    .map((name) => [name, one(part.at(name))] as const);
+  return { ...one(part), byMethod: Object.fromEntries(byMethod) };
+}
+
+function flowOf<T extends FlowConfig>(part: Part, before: T, isEnabledByDefault: boolean): T {
+  return {
+    ...before,
+    isEnabled: part.at('enabled').flag() ?? isEnabledByDefault,
+    uiUrl: part.at('ui_url').text() ?? before.uiUrl,
+    lifespanMs: part.at('lifespan').durationMs() ?? before.lifespanMs,
+    after: part.at('after').isThere ? afterOf(part.at('after')) : { hooks: [], byMethod: {} },
+  };
+}
+
+async function schemasOf(
+  identity: Part,
+  load: Load,
+): Promise<{ schemas: SchemaConfig[]; id: string } | undefined> {
+  const read = async (id: string, url: string, isSelectable: boolean): Promise<SchemaConfig> => {
+    try {
+      return { id, document: JSON.parse(await load(url)), isSelfserviceSelectable: isSelectable };
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : 'unreadable';
+      throw new PosternError(
+        'invalid',
+        `kratos.yml: the identity schema "${id}" can't be read: ${why}`,
+        { cause },
+      );
+    }
+  };
+  const legacy = identity.at('default_schema_url').text();
+  const listed = await Promise.all(
+    identity
+      .at('schemas')
+      .items()
+      .map((item) =>
+        read(
+          item.at('id').text() ?? refuse(item.path, 'has no id'),
+          item.at('url').text() ?? refuse(item.path, 'has no url'),
+          item.at('selfservice_selectable').flag() ?? false,
+        ),
+      ),
+  );
+  if (legacy !== undefined) listed.unshift(await read('default', legacy, false));
+  const [first] = listed;
+  if (first === undefined) return undefined;
+  const id =
+    identity.at('default_schema_id').text() ?? (legacy === undefined ? first.id : 'default');
+  if (!listed.some((s) => s.id === id))
+    refuse('identity.default_schema_id', `names no schema: "${id}"`);
+  return { schemas: listed, id };
+}
+
+function cookiesOf(
+  part: Part,
+  before: CookieConfig,
+  isDev: boolean,
+  publicUrl: string,
+): CookieConfig {
+  return {
+    domain: part.at('domain').text() ?? before.domain,
+    path: part.at('path').text() ?? before.path,
+    sameSite: part.at('same_site').oneOf(['Lax', 'Strict', 'None']) ?? before.sameSite,
+    isSecure: part.at('secure').flag() ?? (!isDev && publicUrl.startsWith('https:')),
+  };
+}
+
+function courierOf(part: Part, before: CourierConfig): CourierConfig {
+  const smtp = part.at('smtp');
+  const uri = smtp.at('connection_uri').text();
+  for (const name of ['channels', 'templates', 'template_override_path', 'http'])
+    if (part.at(name).isThere)
+      throw new PosternError('unsupported', `kratos.yml: courier.${name} is not supported yet`);
+  const headers = smtp.at('headers');
+  return {
+    ...before,
+    messageRetries: part.at('message_retries').number() ?? before.messageRetries,
+    smtp:
+      uri === undefined
+        ? undefined
+        : {
+            connectionUri: uri,
+            fromAddress: smtp.at('from_address').text() ?? 'no-reply@ory.kratos.sh',
+            fromName: smtp.at('from_name').text(),
+            localName: smtp.at('local_name').text(),
+            headers: Object.fromEntries(headers.keys().map((k) => [k, headers.at(k).text() ?? ''])),
+          },
+  };
+}
+
+function methodsOf(part: Part, before: AccountsConfig['methods']): AccountsConfig['methods'] {
+  for (const name of part.keys())
+    if (!METHODS.includes(name) && part.at(name, 'enabled').flag() === true)
+      throw new PosternError(
+        'unsupported',
+        `kratos.yml: selfservice.methods.${name} is not supported yet`,
+      );
+  const on = (name: string, fallback: boolean): boolean =>
+    part.at(name, 'enabled').flag() ?? fallback;
+  const password = part.at('password', 'config');
+  const code = part.at('code');
+  if (password.at('migrate_hook', 'enabled').flag() === true)
+    throw new PosternError(
+      'unsupported',
+      'kratos.yml: the password migration hook is not supported',
+    );
+  return {
+    ...before,
+    password: {
+      ...before.password,
+      isEnabled: on('password', true),
+      minLength: password.at('min_password_length').number() ?? before.password.minLength,
+      isSimilarityChecked:
+        password.at('identifier_similarity_check_enabled').flag() ??
+        before.password.isSimilarityChecked,
+      haveibeenpwnedHost:
+        password.at('haveibeenpwned_host').text() ?? before.password.haveibeenpwnedHost,
+      isBreachListAsked: password.at('haveibeenpwned_enabled').flag() ?? true,
+      maxBreaches: password.at('max_breaches').number() ?? 0,
+      ignoreNetworkErrors: password.at('ignore_network_errors').flag() ?? true,
+    },
+    code: {
+      ...before.code,
+      isEnabled: on('code', true),
+      isPasswordless: code.at('passwordless_enabled').flag() ?? false,
+      isMfa: code.at('mfa_enabled').flag() ?? false,
+      lifespanMs: code.at('config', 'lifespan').durationMs() ?? before.code.lifespanMs,
+      maxSubmissions: code.at('config', 'max_submissions').number() ?? before.code.maxSubmissions,
+    },
+    link: {
+      ...before.link,
+      isEnabled: on('link', true),
+      lifespanMs: part.at('link', 'config', 'lifespan').durationMs() ?? before.link.lifespanMs,
+    },
+    totp: {
+      isEnabled: on('totp', false),
+      issuer: part.at('totp', 'config', 'issuer').text() ?? before.totp.issuer,
+    },
+    lookupSecret: { isEnabled: on('lookup_secret', false) },
+    passkey: { ...before.passkey, isEnabled: false },
+    profile: { isEnabled: on('profile', true) },
+  };
+}
+
+function hasherOf(part: Part, before: AccountsConfig['hasher']): AccountsConfig['hasher'] {
+  const argon2 = part.at('argon2');
+  const memory = argon2.at('memory').text();
+  const [, amount, unit] = /^(\d+)\s*(KB|MB|GB|B)?$/i.exec(memory ?? '') ?? [];
+  const scale =
+    { b: 1 / 1_024, kb: 1, mb: 1_024, gb: 1_048_576 }[(unit ?? 'kb').toLowerCase()] ?? 1;
+  const algorithm = part.at('algorithm').oneOf(['bcrypt', 'argon2']);
+  return {
+    algorithm: algorithm ?? 'bcrypt',
+    bcryptCost: part.at('bcrypt', 'cost').number() ?? before.bcryptCost,
+    argon2: {
+      memoryKiB: amount === undefined ? 131_072 : Math.round(Number(amount) * scale),
+      iterations: argon2.at('iterations').number() ?? 1,
+      parallelism: argon2.at('parallelism').number() ?? 4,
+      saltLength: argon2.at('salt_length').number() ?? 16,
+      keyLength: argon2.at('key_length').number() ?? 32,
+    },
+  };
+}
+
+/** The settings of a file. `publicUrl` and `adminUrl` stand where the file names none. Throws, naming the key. */
+export async function readKratos(
+  raw: unknown,
+  o: {
+    readonly publicUrl: string;
+    readonly adminUrl: string;
+    readonly isDev: boolean;
+    readonly load: Load;
+  },
+): Promise<AccountsConfig> {
+  const file = new Part(raw, '');
+  const strange = file.keys().find((name) => !KNOWN.includes(name));
+  if (strange !== undefined) refuse(strange, 'is not known');
+  const publicUrl = slashless(file.at('serve', 'public', 'base_url').text() ?? o.publicUrl);
+  const adminUrl = slashless(file.at('serve', 'admin', 'base_url').text() ?? o.adminUrl);
+  const base = defaultConfig({ publicUrl, adminUrl });
+  const self = file.at('selfservice');
+  const flows = self.at('flows');
+  const [login, registration, settings] = [
+    flows.at('login'),
+    flows.at('registration'),
+    flows.at('settings'),
+  ];
+  const [recovery, verification] = [flows.at('recovery'), flows.at('verification')];
+  const session = file.at('session');
+  const cookies = cookiesOf(file.at('cookies'), base.cookies, o.isDev, publicUrl);
+  const schemas = await schemasOf(file.at('identity'), o.load);
+  const isLegacy = file.at('identity', 'default_schema_url').isThere;
+  const isOneStep = registration.at('enable_legacy_one_step').flag() === true || isLegacy;
+  if (session.at('whoami', 'tokenizer', 'templates').keys().length > 0)
+    throw new PosternError(
+      'unsupported',
+      'kratos.yml: session.whoami.tokenizer is not supported yet',
+    );
+  if (file.at('oauth2_provider', 'url').isThere)
+    throw new PosternError('unsupported', 'kratos.yml: oauth2_provider is not supported');
+  return {
+    ...base,
+    defaultReturnUrl:
+      self.at('default_browser_return_url').text() ??
+      refuse('selfservice.default_browser_return_url', 'is missing'),
+    allowedReturnUrls:
+      self.at('allowed_return_urls').texts() ?? self.at('whitelisted_return_urls').texts() ?? [],
+    errorUiUrl: flows.at('error', 'ui_url').text(),
+    flows: {
+      login: {
+        ...flowOf(login, base.flows.login, true),
+        style: login.at('style').oneOf(['unified']) ?? 'unified',
+      },
+      registration: {
+        ...flowOf(registration, base.flows.registration, true),
+        style: isOneStep
+          ? 'unified'
+          : (registration.at('style').oneOf(['profile_first', 'unified']) ?? 'profile_first'),
+      },
+      settings: {
+        ...flowOf(settings, base.flows.settings, true),
+        privilegedSessionMaxAgeMs:
+          settings.at('privileged_session_max_age').durationMs() ??
+          base.flows.settings.privilegedSessionMaxAgeMs,
+        requiredAal:
+          settings.at('required_aal').oneOf(['aal1', 'highest_available']) ?? 'highest_available',
+      },
+      recovery: {
+        ...flowOf(recovery, base.flows.recovery, false),
+        use: recovery.at('use').oneOf(['code', 'link']) ?? (isLegacy ? 'link' : 'code'),
+        isUnknownNotified: recovery.at('notify_unknown_recipients').flag() ?? false,
+      },
+      verification: {
+        ...flowOf(verification, base.flows.verification, false),
+        use: verification.at('use').oneOf(['code', 'link']) ?? 'code',
+        isUnknownNotified: verification.at('notify_unknown_recipients').flag() ?? false,
+      },
+      logout: {
+        defaultReturnUrl: flows.at('logout', 'after', 'default_browser_return_url').text(),
+      },
+    },
+    methods: methodsOf(self.at('methods'), base.methods),
+    hasher: hasherOf(file.at('hashers'), base.hasher),
+    ...(schemas === undefined ? {} : { schemas: schemas.schemas, defaultSchemaId: schemas.id }),
+    cookies,
+    session: {
+      ...base.session,
+      lifespanMs: session.at('lifespan').durationMs() ?? base.session.lifespanMs,
+      cookieName: session.at('cookie', 'name').text() ?? base.session.cookieName,
+      isPersistent: session.at('cookie', 'persistent').flag() ?? true,
+      cookie: cookiesOf(session.at('cookie'), cookies, o.isDev, publicUrl),
+      requiredAal:
+        session.at('whoami', 'required_aal').oneOf(['aal1', 'highest_available']) ??
+        'highest_available',
+    },
+    courier: courierOf(file.at('courier'), base.courier),
+    features: {
+      ...base.features,
+      useContinueWithTransitions:
+        file.at('feature_flags', 'use_continue_with_transitions').flag() ?? false,
+      fasterSessionExtend: file.at('feature_flags', 'faster_session_extend').flag() ?? false,
+    },
+    isLegacy,
+  };
+}

@@ -1,0 +1,358 @@
+/**
+ * The courier: puts messages into the store in the transaction of what they tell of, and sends them from there.
+ * INVARIANT: a message is taken by one server at a time, under a lease; a mail server that is away costs nothing but
+ * time, and only its refusals count as tries. A message is sent twice in one case alone: when the server dies between
+ * the mail server's yes and the note of it; both copies then bear one Message-ID.
+ */
+
+import type { Transaction } from 'kysely';
+import nodemailer, { type Transporter } from 'nodemailer';
+import type { Fabric } from '../../fabric/index.ts';
+import { type Clock, type Logger, newUuid, PosternError } from '../../kernel/index.ts';
+import {
+  type AccountMessagesTable,
+  type Database,
+  nextNumber,
+  type Store,
+} from '../../store/index.ts';
+import type { CourierConfig } from '../config/config.ts';
+import type { MessageQueue, NewMessage, TemplateType } from '../services.ts';
+import { type Rendered, renderTemplate } from './templates.ts';
+
+const SEAL = 'accounts/messages';
+const POLL_MS = 1_000;
+const BATCH = 10;
+const LEASE_MS = 120_000;
+const FIRST_WAIT_MS = 5_000;
+const WAIT_MS_MAX = 5 * 60_000;
+/** Older than this, no code in it is good any more. */
+const AGE_MS_MAX = 24 * 3_600_000;
+const CONNECT_MS = 10_000;
+
+export type MessageStatus = 'queued' | 'processing' | 'sent' | 'abandoned';
+
+export interface Dispatch {
+  readonly id: string;
+  readonly status: 'success' | 'failed';
+  readonly error?: string;
+  readonly atMs: number;
+}
+
+/** A message as administrators see it. */
+export interface CourierMessage {
+  readonly id: string;
+  readonly status: MessageStatus;
+  readonly type: string;
+  readonly channel: string;
+  readonly recipient: string;
+  readonly templateType: string;
+  readonly subject: string;
+  readonly body: string;
+  readonly sendCount: number;
+  readonly dispatches: readonly Dispatch[];
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export interface CourierParts {
+  readonly store: Store;
+  readonly fabric: Fabric;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly config: CourierConfig;
+  /** The host name that messages are from. */
+  readonly site: string;
+}
+
+/** What an SMTP connection URI means to nodemailer; Kratos's parameters are understood. Throws `invalid`. */
+export function smtpOptions(uri: string): {
+  readonly host: string;
+  readonly port: number;
+  readonly secure: boolean;
+  readonly ignoreTLS: boolean;
+  readonly requireTLS: boolean;
+  readonly auth?: { readonly user: string; readonly pass: string };
+  readonly tls?: { readonly rejectUnauthorized: boolean };
+} {
+  if (!URL.canParse(uri) || !/^smtps?:$/.test(new URL(uri).protocol))
+    throw new PosternError(
+      'invalid',
+      'courier.smtp.connection_uri is no smtp:// or smtps:// address',
+    );
+  const url = new URL(uri);
+  const secure = url.protocol === 'smtps:' || url.searchParams.get('legacy_ssl') === 'true';
+  const isPlain = url.searchParams.get('disable_starttls') === 'true';
+  const user = decodeURIComponent(url.username);
+  return {
+    host: url.hostname,
+    port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
+    secure,
+    ignoreTLS: !secure && isPlain,
+    requireTLS: !secure && !isPlain,
+    ...(user === '' ? {} : { auth: { user, pass: decodeURIComponent(url.password) } }),
+    ...(url.searchParams.get('skip_ssl_verify') === 'true'
+      ? { tls: { rejectUnauthorized: false } }
+      : {}),
+  };
+}
+
+function statusOf(text: string): MessageStatus {
+  return text === 'processing' || text === 'sent' || text === 'abandoned' ? text : 'queued';
+}
+
+/** Whether the mail server answered and said no, for good (RFC 5321 §4.2.1, 5yz). */
+function isRefusal(reason: unknown): boolean {
+  const code: unknown =
+    typeof reason === 'object' && reason !== null ? Reflect.get(reason, 'responseCode') : undefined;
+  return typeof code === 'number' && code >= 500 && code < 600;
+}
+
+export class Courier implements MessageQueue {
+  readonly #parts: CourierParts;
+  readonly #id = newUuid();
+  readonly #transport: Transporter | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #work: Promise<void> | undefined;
+  #isClosed = false;
+  #hasSaidHow = false;
+
+  /** Throws `invalid` for a connection URI that is none. */
+  constructor(parts: CourierParts) {
+    this.#parts = parts;
+    const { smtp } = parts.config;
+    if (smtp === undefined) return;
+    this.#transport = nodemailer.createTransport({
+      ...smtpOptions(smtp.connectionUri),
+      ...(smtp.localName === undefined ? {} : { name: smtp.localName }),
+      pool: true,
+      maxConnections: 2,
+      connectionTimeout: CONNECT_MS,
+      greetingTimeout: CONNECT_MS,
+      socketTimeout: 3 * CONNECT_MS,
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    });
+  }
+
+  async prepare(message: NewMessage): Promise<(trx: Transaction<Database>) => Promise<void>> {
+    const { fabric, clock, site } = this.#parts;
+    const rendered = renderTemplate(message.templateType, { site, data: message.data });
+    const sealed = await fabric.keyring.seal(SEAL, Buffer.from(JSON.stringify(rendered)));
+    return async (trx) => {
+      const nowMs = clock.now();
+      await trx
+        .insertInto('account_messages')
+        .values({
+          id: newUuid(),
+          number: await nextNumber(trx, 'account_messages'),
+          status: 'queued',
+          type: message.via === 'sms' ? 'phone' : 'email',
+          channel: message.via,
+          recipient: message.recipient,
+          template_type: message.templateType satisfies TemplateType,
+          content_sealed: sealed,
+          send_count: 0,
+          dispatches_json: '[]',
+          next_at_ms: nowMs,
+          taken_by: null,
+          taken_until_ms: null,
+          created_at_ms: nowMs,
+          updated_at_ms: nowMs,
+        })
+        .execute();
+    };
+  }
+
+  /** Begins to send. */
+  start(): void {
+    const turn = (): void => {
+      this.#work = this.sendDue()
+        .catch((reason: unknown) =>
+          this.#parts.logger.warn({ err: reason }, 'messages could not be sent; it is tried again'),
+        )
+        .then(() => {
+          if (!this.#isClosed) this.#timer = setTimeout(turn, POLL_MS);
+        });
+    };
+    turn();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#work;
+    this.#transport?.close();
+  }
+
+  /** Sends what is due now; answers how many messages were sent. */
+  async sendDue(): Promise<number> {
+    const taken = await this.#take();
+    let count = 0;
+    for (const row of taken) if (await this.#send(row)) count += 1;
+    return count;
+  }
+
+  async #take(): Promise<AccountMessagesTable[]> {
+    const { store, clock } = this.#parts;
+    const nowMs = clock.now();
+    const due = await store.db
+      .selectFrom('account_messages')
+      .select('id')
+      .where('status', 'in', ['queued', 'processing'])
+      .where('next_at_ms', '<=', nowMs)
+      .orderBy('number')
+      .limit(BATCH)
+      .execute();
+    if (due.length === 0) return [];
+    if (this.#transport === undefined) {
+      if (!this.#hasSaidHow)
+        this.#parts.logger.warn(
+          { waiting: due.length },
+          'messages wait: no mail server is configured (courier.smtp.connection_uri)',
+        );
+      this.#hasSaidHow = true;
+      return [];
+    }
+    return store.write((trx) =>
+      trx
+        .updateTable('account_messages')
+        .set({
+          status: 'processing',
+          taken_by: this.#id,
+          taken_until_ms: nowMs + LEASE_MS,
+          updated_at_ms: nowMs,
+        })
+        .where(
+          'id',
+          'in',
+          due.map((d) => d.id),
+        )
+        .where('status', 'in', ['queued', 'processing'])
+        .where((eb) => eb.or([eb('taken_until_ms', 'is', null), eb('taken_until_ms', '<=', nowMs)]))
+        .returningAll()
+        .execute(),
+    );
+  }
+
+  async #send(row: AccountMessagesTable): Promise<boolean> {
+    const { clock, config } = this.#parts;
+    const { subject, body, html } = await this.#open(row.content_sealed);
+    const { smtp } = config;
+    try {
+      await this.#transport?.sendMail({
+        from: {
+          name: smtp?.fromName ?? this.#parts.site,
+          address: smtp?.fromAddress ?? 'no-reply@ory.kratos.sh',
+        },
+        to: { name: '', address: row.recipient },
+        subject,
+        text: body,
+        html,
+        messageId: `<${row.id}@${this.#parts.site}>`,
+        headers: { ...smtp?.headers },
+      });
+      await this.#note(row, 'sent', { id: newUuid(), status: 'success', atMs: clock.now() }, 0);
+      return true;
+    } catch (reason) {
+      await this.#fail(row, reason);
+      return false;
+    }
+  }
+
+  async #fail(row: AccountMessagesTable, reason: unknown): Promise<void> {
+    const { clock, config, logger } = this.#parts;
+    const nowMs = clock.now();
+    const tries = row.send_count + 1;
+    const isOver =
+      (isRefusal(reason) && tries > config.messageRetries) ||
+      nowMs - row.created_at_ms > AGE_MS_MAX;
+    const error = reason instanceof Error ? reason.message.slice(0, 500) : 'unknown';
+    logger.warn({ id: row.id, error, tries }, 'a message was not sent');
+    const waitMs = Math.min(FIRST_WAIT_MS * 2 ** Math.min(tries - 1, 10), WAIT_MS_MAX);
+    const dispatch: Dispatch = { id: newUuid(), status: 'failed', error, atMs: nowMs };
+    await this.#note(row, isOver ? 'abandoned' : 'queued', dispatch, waitMs);
+  }
+
+  async #note(
+    row: AccountMessagesTable,
+    status: MessageStatus,
+    dispatch: Dispatch,
+    waitMs: number,
+  ): Promise<void> {
+    const { store, clock } = this.#parts;
+    const before: unknown = JSON.parse(row.dispatches_json);
+    const dispatches = [...(Array.isArray(before) ? before : []), dispatch].slice(-20);
+    const nowMs = clock.now();
+    await store.write(async (trx) => {
+      await trx
+        .updateTable('account_messages')
+        .set({
+          status,
+          send_count: row.send_count + 1,
+          dispatches_json: JSON.stringify(dispatches),
+          next_at_ms: nowMs + waitMs,
+          taken_by: null,
+          taken_until_ms: null,
+          updated_at_ms: nowMs,
+        })
+        .where('id', '=', row.id)
+        .where('taken_by', '=', this.#id)
+        .execute();
+    });
+  }
+
+  async #open(sealed: Uint8Array): Promise<Rendered> {
+    const plain = await this.#parts.fabric.keyring.open(SEAL, sealed);
+    // Sealed by this module.
+    return JSON.parse(plain.toString()) as Rendered;
+  }
+
+  async #message(row: AccountMessagesTable): Promise<CourierMessage> {
+    const { subject, body } = await this.#open(row.content_sealed);
+    return {
+      id: row.id,
+      status: statusOf(row.status),
+      type: row.type,
+      channel: row.channel,
+      recipient: row.recipient,
+      templateType: row.template_type,
+      subject,
+      body,
+      sendCount: row.send_count,
+      dispatches: JSON.parse(row.dispatches_json) as Dispatch[],
+      createdAtMs: row.created_at_ms,
+      updatedAtMs: row.updated_at_ms,
+    };
+  }
+
+  /** Messages, newest first, before a number. */
+  async list(o: {
+    readonly status?: string;
+    readonly recipient?: string;
+    readonly limit: number;
+    readonly before?: number;
+  }): Promise<{ readonly messages: CourierMessage[]; readonly next: number | undefined }> {
+    let query = this.#parts.store.db
+      .selectFrom('account_messages')
+      .selectAll()
+      .orderBy('number', 'desc')
+      .limit(o.limit + 1);
+    if (o.status !== undefined) query = query.where('status', '=', o.status);
+    if (o.recipient !== undefined) query = query.where('recipient', '=', o.recipient);
+    if (o.before !== undefined) query = query.where('number', '<', o.before);
+    const rows = await query.execute();
+    const shown = rows.slice(0, o.limit);
+    return {
+      messages: await Promise.all(shown.map((row) => this.#message(row))),
+      next: rows.length > o.limit ? shown.at(-1)?.number : undefined,
+    };
+  }
+  async get(id: string): Promise<CourierMessage | undefined> {
+    const row = await this.#parts.store.db
+      .selectFrom('account_messages')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return row === undefined ? undefined : this.#message(row);
+  }
+}

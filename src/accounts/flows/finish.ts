@@ -1,0 +1,107 @@
+/**
+ * The end of a sign-in or registration: one transaction that stores what changed, issues or raises the session and takes
+ * the flow away. INVARIANT: a session begins under a token of its own, never under one that the browser brought.
+ */
+import type { Transaction } from 'kysely';
+import type { Database } from '../../store/index.ts';
+import type { Aal, Account, AuthenticationMethod, Session } from '../account.ts';
+import type { PreparedAccount } from '../repository.ts';
+import type { Services } from '../services.ts';
+import { type IssuedSession, newDevice } from '../sessions.ts';
+import { FlowFault } from './fault.ts';
+import type { Flow, Visitor } from './flow.ts';
+
+/** The types of credentials that can be a second factor. */
+const SECOND_FACTORS = ['totp', 'lookup_secret', 'webauthn'] as const;
+
+/** The highest level that an account's credentials allow. */
+export function highestAal(services: Pick<Services, 'config'>, account: Account): Aal {
+  const { webauthn } = services.config.methods;
+  const has = SECOND_FACTORS.some(
+    (type) => account.credentials.has(type) && !(type === 'webauthn' && webauthn.isPasswordless),
+  );
+  const byCode = services.config.methods.code.isMfa && account.credentials.has('code');
+  return has || byCode ? 'aal2' : 'aal1';
+}
+
+/** Whether a session is as sure as a rule asks. */
+export function isSureEnough(
+  services: Pick<Services, 'config'>,
+  session: Session,
+  account: Account,
+  required: 'aal1' | 'highest_available',
+): boolean {
+  if (required === 'aal1' || session.aal === 'aal2') return true;
+  return highestAal(services, account) !== 'aal2';
+}
+
+export interface SignedIn {
+  readonly session: Session;
+  /** Undefined where an earlier session was raised or refreshed. */
+  readonly issued: IssuedSession | undefined;
+  readonly account: Account;
+}
+
+export interface SignIn {
+  readonly flow: Flow;
+  readonly account: Account;
+  readonly changed: Account | undefined;
+  readonly method: AuthenticationMethod;
+  readonly visitor: Visitor;
+}
+
+/** Throws FlowFault `identity_disabled`, and `conflict` when the flow was finished by another request. */
+export async function signIn(services: Services, o: SignIn): Promise<SignedIn> {
+  const account = o.changed ?? o.account;
+  if (account.state === 'inactive') throw new FlowFault('identity_disabled');
+  const prepared = o.changed === undefined ? undefined : await services.accounts.prepare(o.changed);
+  const { session: before } = o.visitor;
+  const isSame = before !== undefined && before.accountId === account.id;
+  return services.store.write(async (trx) => {
+    await services.flows.finish(trx, o.flow);
+    if (prepared !== undefined) await services.accounts.replace(trx, prepared);
+    await services.audit.append(trx, {
+      actor: account.id,
+      action: 'accounts:login',
+      resource: `account/${account.id}`,
+      data: { method: o.method.method, aal: o.method.aal, ip: o.visitor.ipAddress },
+    });
+    if (isSame && (o.flow.isRefresh || o.method.aal === 'aal2')) {
+      const session = await services.sessions.addMethod(trx, before, o.method);
+      return { session, issued: undefined, account };
+    }
+    // Somebody else was signed in here: their session ends with this one's beginning.
+    if (before !== undefined) await services.sessions.revoke(trx, before.id);
+    const issued = await issueSession(services, trx, account, [o.method], o.visitor);
+    return { session: issued.session, issued, account };
+  });
+}
+
+export function issueSession(
+  services: Services,
+  trx: Transaction<Database>,
+  account: Account,
+  methods: readonly AuthenticationMethod[],
+  visitor: Visitor,
+): Promise<IssuedSession> {
+  return services.sessions.issue(trx, {
+    accountId: account.id,
+    methods,
+    device: newDevice(visitor.ipAddress, visitor.userAgent),
+  });
+}
+
+/** Stores a new account. Throws `conflict` when an identifier is taken. */
+export async function storeNew(
+  services: Services,
+  trx: Transaction<Database>,
+  prepared: PreparedAccount,
+  actor: string,
+): Promise<void> {
+  await services.accounts.insert(trx, prepared);
+  await services.audit.append(trx, {
+    actor,
+    action: 'accounts:create',
+    resource: `account/${prepared.account.id}`,
+  });
+}

@@ -1,0 +1,235 @@
+/**
+ * The login flow: first factors, a second one, and proving oneself again (reference: Kratos, self-service login). The
+ * methods do the proving; this decides who may begin, what is shown and what follows.
+ */
+import type { Aal, Account, Session } from '../account.ts';
+import { type Services, schemaOf } from '../services.ts';
+import { FLOW, LABEL, LOGIN } from '../ui/message.ts';
+import { input, type UiNode, type UiText } from '../ui/node.ts';
+import { FlowFault } from './fault.ts';
+import { isSureEnough, type SignedIn, signIn } from './finish.ts';
+import {
+  type Flow,
+  FlowProblem,
+  newFlow,
+  problem,
+  type Submission,
+  show,
+  type Visitor,
+} from './flow.ts';
+import { csrfNode, tellProblems, withTyped } from './form.ts';
+import type { Authenticated, LoginMethod, Method } from './method.ts';
+
+export interface BeginLogin {
+  readonly type: 'browser' | 'api';
+  readonly requestUrl: string;
+  readonly csrf: string | undefined;
+  readonly returnTo: string | undefined;
+  readonly isRefresh: boolean;
+  readonly aal: Aal;
+  readonly via: string | undefined;
+  readonly loginChallenge: string | undefined;
+  readonly organizationId: string | undefined;
+  readonly exchangeCode?: string;
+  readonly returnToCode?: string;
+  readonly session: Session | undefined;
+}
+
+/** What became of a submission. */
+export type LoginOutcome =
+  | { readonly kind: 'shown'; readonly flow: Flow; readonly status: 200 | 400 }
+  | { readonly kind: 'detour'; readonly flow: Flow; readonly url: string }
+  | {
+      readonly kind: 'signed-in';
+      readonly flow: Flow;
+      readonly signedIn: SignedIn;
+      /** A second factor is there and has not been given. */
+      readonly needsAal2: boolean;
+    };
+
+export class LoginFlows {
+  readonly #services: Services;
+  readonly #methods: readonly Method[];
+
+  constructor(services: Services, methods: readonly Method[]) {
+    this.#services = services;
+    this.#methods = methods;
+  }
+
+  /** Throws FlowFault: already signed in, a session is needed first, or the flow is switched off. */
+  async begin(o: BeginLogin): Promise<Flow> {
+    const { config, clock, flows } = this.#services;
+    if (!config.flows.login.isEnabled) throw new FlowFault('self_service_flow_disabled');
+    const { session } = o;
+    if (o.aal === 'aal2' && session === undefined) throw new FlowFault('session_aal1_required');
+    const isRaise = o.aal === 'aal2' && session?.aal !== 'aal2';
+    if (session !== undefined && !o.isRefresh && !isRaise)
+      throw new FlowFault('session_already_available');
+    const account = session === undefined ? undefined : await this.#accountOf(session);
+    const flow = newFlow(
+      {
+        kind: 'login',
+        type: o.type,
+        requestUrl: o.requestUrl,
+        lifespanMs: config.flows.login.lifespanMs,
+        publicUrl: config.publicUrl,
+        schemaId: account?.schemaId ?? config.defaultSchemaId,
+        returnTo: o.returnTo,
+        csrf: o.csrf,
+        accountId: account?.id,
+        isRefresh: o.isRefresh && session !== undefined,
+        requestedAal: o.aal === 'aal2' ? 'aal2' : 'aal1',
+        via: o.via,
+        loginChallenge: o.loginChallenge,
+        organizationId: o.organizationId,
+        exchangeCode: o.exchangeCode,
+        returnToCode: o.returnToCode,
+      },
+      clock.now(),
+    );
+    return flows.insert(await this.populate(flow));
+  }
+
+  /** The flow with the nodes that it begins with. */
+  async populate(flow: Flow): Promise<Flow> {
+    const account =
+      flow.accountId === undefined ? undefined : await this.#services.accounts.get(flow.accountId);
+    const messages: UiText[] = [];
+    if (flow.requestedAal === 'aal2') messages.push(LOGIN.secondFactor);
+    else if (flow.isRefresh) messages.push(LOGIN.refresh);
+    const nodes = await this.#nodes(flow, account);
+    const hasMethod = nodes.some((n) => n.group !== 'default');
+    return show(flow, nodes, hasMethod ? messages : [...messages, FLOW.noMethod]);
+  }
+
+  async submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<LoginOutcome> {
+    const { flows, store, messages } = this.#services;
+    try {
+      const account = await this.#boundAccount(flow, visitor);
+      const method = this.#pick(flow, submission);
+      if (method === undefined) throw problem(FLOW.noLogin);
+      const active: Flow = {
+        ...flow,
+        active: method.name,
+        transientPayload: submission.transientPayload ?? flow.transientPayload,
+      };
+      const outcome = await method.submit(active, submission, visitor, account);
+      if (outcome.kind === 'detour')
+        return { kind: 'detour', url: outcome.url, flow: await flows.replace(outcome.flow) };
+      if (outcome.kind === 'shown') {
+        const puts = await Promise.all((outcome.messages ?? []).map((m) => messages.prepare(m)));
+        const prepared = await flows.prepare(outcome.flow);
+        const kept = await store.write(async (trx) => {
+          for (const put of puts) await put(trx);
+          return flows.replacePrepared(trx, prepared);
+        });
+        return { kind: 'shown', flow: kept, status: outcome.isOk === true ? 200 : 400 };
+      }
+      if (account !== undefined && outcome.account.id !== account.id)
+        throw new FlowFault('security_identity_mismatch');
+      return await this.#finish(outcome.flow ?? active, outcome, visitor);
+    } catch (reason) {
+      if (!(reason instanceof FlowProblem)) throw reason;
+      return { kind: 'shown', status: 400, flow: await this.#tell(flow, submission, reason) };
+    }
+  }
+
+  /** Ends a flow whose person has proved who they are, by a method or on the way back from another site. */
+  async #finish(flow: Flow, o: Authenticated, visitor: Visitor): Promise<LoginOutcome> {
+    this.#insistOnVerified(flow, o.changed ?? o.account);
+    const signedIn = await signIn(this.#services, {
+      flow,
+      account: o.account,
+      changed: o.changed,
+      method: o.method,
+      visitor,
+    });
+    const { requiredAal } = this.#services.config.session;
+    const needsAal2 = !isSureEnough(
+      this.#services,
+      signedIn.session,
+      signedIn.account,
+      requiredAal,
+    );
+    return { kind: 'signed-in', flow, signedIn, needsAal2 };
+  }
+
+  #insistOnVerified(flow: Flow, account: Account): void {
+    const { after } = this.#services.config.flows.login;
+    const hooks = [...after.hooks, ...(after.byMethod[flow.active ?? '']?.hooks ?? [])];
+    if (!hooks.some((h) => h.hook === 'require_verified_address')) return;
+    if (account.verifiableAddresses.some((a) => a.verified)) return;
+    throw new UnverifiedAddress(account);
+  }
+
+  /** The flow as it is shown again, with what was wrong. */
+  async #tell(flow: Flow, submission: Submission, reason: FlowProblem): Promise<Flow> {
+    const base = reason.flow ?? flow;
+    const account =
+      flow.accountId === undefined ? undefined : await this.#services.accounts.get(flow.accountId);
+    const nodes = reason.flow?.ui.nodes ?? withTyped(await this.#nodes(base, account), submission);
+    return this.#services.flows.replace(
+      tellProblems({ ...base, active: submission.method ?? base.active }, nodes, reason),
+    );
+  }
+
+  #pick(flow: Flow, submission: Submission): LoginMethod | undefined {
+    const method = this.#methods.find((m) => m.name === submission.method);
+    return flow.requestedAal === 'aal2' ? method?.secondFactor : method?.login;
+  }
+
+  async #boundAccount(flow: Flow, visitor: Visitor): Promise<Account | undefined> {
+    if (flow.accountId === undefined) return undefined;
+    // A flow that proves somebody again, or more, is that person's alone.
+    if (visitor.session?.accountId !== flow.accountId)
+      throw new FlowFault('security_identity_mismatch');
+    return this.#accountOf(visitor.session);
+  }
+
+  async #accountOf(session: Session): Promise<Account> {
+    const account = await this.#services.accounts.get(session.accountId);
+    if (account === undefined) throw new FlowFault('session_inactive');
+    return account;
+  }
+
+  async #nodes(flow: Flow, account: Account | undefined): Promise<UiNode[]> {
+    const nodes = [csrfNode(flow)];
+    if (flow.requestedAal !== 'aal2' && this.#hasIdentifier())
+      nodes.push(this.#identifier(account));
+    for (const method of this.#methods) {
+      const part = flow.requestedAal === 'aal2' ? method.secondFactor : method.login;
+      if (part !== undefined) nodes.push(...(await part.nodes(flow, account)));
+    }
+    return nodes;
+  }
+
+  #hasIdentifier(): boolean {
+    return this.#methods.some((m) => m.login !== undefined && m.name !== 'oidc');
+  }
+
+  #identifier(account: Account | undefined): UiNode {
+    if (account !== undefined) {
+      const schema = schemaOf(this.#services, account);
+      const [value = ''] = [
+        ...schema.identifiers('password', account.traits),
+        ...schema.codeAddresses(account.traits).map((a) => a.value),
+      ];
+      return input('default', { name: 'identifier', type: 'hidden', value });
+    }
+    return input(
+      'default',
+      { name: 'identifier', type: 'text', value: '', required: true, autocomplete: 'username' },
+      LABEL.identifier,
+    );
+  }
+}
+
+/** The person proved who they are, and has no verified address though one is asked for. */
+export class UnverifiedAddress extends Error {
+  override readonly name = 'UnverifiedAddress';
+  readonly account: Account;
+  constructor(account: Account) {
+    super('The address is not verified');
+    this.account = account;
+  }
+}

@@ -1,0 +1,302 @@
+/**
+ * The recovery flow: who can read an address of an account gets a session that may set new credentials (reference:
+ * Kratos, self-service recovery). INVARIANT: known and unknown addresses look and take the same; a code is counted before
+ * it is judged; opening a link alone signs nobody in where codes are used.
+ */
+import type { Account } from '../account.ts';
+import {
+  countTry,
+  forgetCode,
+  isCode,
+  newCode,
+  newLinkToken,
+  noteCode,
+  sentCode,
+} from '../codes.ts';
+import { normaliseIdentifier } from '../schema/identity-schema.ts';
+import type { NewMessage, Services } from '../services.ts';
+import type { IssuedSession } from '../sessions.ts';
+import { attemptBudgets, refuseSpent } from '../throttle.ts';
+import { FLOW, INVALID, LABEL, RECOVERY } from '../ui/message.ts';
+import { input, submit, type UiNode, withValue } from '../ui/node.ts';
+import { templateIdentity } from '../view.ts';
+import { FlowFault } from './fault.ts';
+import { issueSession } from './finish.ts';
+import {
+  type Flow,
+  FlowProblem,
+  newFlow,
+  problem,
+  type Submission,
+  show,
+  textOf,
+  type Visitor,
+} from './flow.ts';
+import { csrfNode, tellProblems } from './form.ts';
+import type { SettingsFlows } from './settings.ts';
+import { markVerified } from './verification.ts';
+
+export interface BeginRecovery {
+  readonly type: 'browser' | 'api';
+  readonly requestUrl: string;
+  readonly csrf: string | undefined;
+  readonly returnTo: string | undefined;
+}
+
+export type RecoveryOutcome =
+  | { readonly kind: 'shown'; readonly flow: Flow; readonly status: 200 | 400 }
+  | {
+      readonly kind: 'recovered';
+      readonly flow: Flow;
+      readonly account: Account;
+      readonly issued: IssuedSession;
+      readonly settings: Flow;
+    };
+
+export class RecoveryFlows {
+  readonly #services: Services;
+  readonly #settings: SettingsFlows;
+  constructor(services: Services, settings: SettingsFlows) {
+    this.#services = services;
+    this.#settings = settings;
+  }
+
+  /** Throws FlowFault: signed in already, or switched off. */
+  async begin(o: BeginRecovery & { readonly isSignedIn: boolean }): Promise<Flow> {
+    if (o.isSignedIn) throw new FlowFault('session_already_available');
+    return this.#services.flows.insert(this.#choose(this.#new(o)));
+  }
+
+  #new(o: BeginRecovery): Flow {
+    const { config, clock } = this.#services;
+    const { recovery } = config.flows;
+    if (!recovery.isEnabled) throw new FlowFault('self_service_flow_disabled');
+    const { type, requestUrl, csrf, returnTo } = o;
+    return newFlow(
+      {
+        ...{ kind: 'recovery', type, requestUrl, csrf, returnTo },
+        lifespanMs: recovery.lifespanMs,
+        publicUrl: config.publicUrl,
+        schemaId: config.defaultSchemaId,
+      },
+      clock.now(),
+    );
+  }
+
+  /** A flow with its code, for an administrator to hand over; it needs no CSRF cookie. */
+  async forAdministrator(
+    account: Account,
+    o: {
+      readonly lifespanMs: number;
+      readonly type: 'browser' | 'api';
+      readonly use: 'code' | 'link';
+    },
+  ): Promise<{ readonly flow: Flow; readonly secret: string }> {
+    const { config, clock, fabric, flows } = this.#services;
+    const begun = this.#new({
+      type: o.type,
+      requestUrl: `${config.publicUrl}/self-service/recovery`,
+      csrf: undefined,
+      returnTo: undefined,
+    });
+    const secret = o.use === 'code' ? newCode() : newLinkToken();
+    const expiresAtMs = clock.now() + o.lifespanMs;
+    const [address] = account.recoveryAddresses;
+    const noted = await noteCode(fabric, { ...begun, expiresAtMs }, secret, {
+      address: address?.value ?? '',
+      via: address?.via ?? 'email',
+      accountId: account.id,
+      expiresAtMs,
+      triesLeft: config.methods.code.maxSubmissions,
+    });
+    const flow = await flows.insert(this.#ask(noted, undefined));
+    return { flow, secret };
+  }
+
+  async submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<RecoveryOutcome> {
+    const { flows, store, messages } = this.#services;
+    try {
+      if (flow.state === 'passed_challenge') throw problem(RECOVERY.alreadyDone);
+      const { use } = this.#services.config.flows.recovery;
+      const method = submission.method ?? use;
+      if (method !== 'code' && method !== 'link') throw problem(FLOW.noRecovery);
+      const code = textOf(submission, 'code') ?? textOf(submission, 'token');
+      const email = textOf(submission, 'email');
+      if (code !== undefined && email === undefined) return await this.#judge(flow, code, visitor);
+      if (email === undefined) throw problem(INVALID.required('email'), 'email');
+      await refuseSpent(
+        this.#services.budgets,
+        attemptBudgets('recovery mail', visitor, normaliseIdentifier(email), false),
+      );
+      const sent = await this.#send({ ...flow, active: use }, email);
+      const puts = await Promise.all(sent.messages.map((m) => messages.prepare(m)));
+      const prepared = await flows.prepare(sent.flow);
+      const kept = await store.write(async (trx) => {
+        for (const put of puts) await put(trx);
+        return flows.replacePrepared(trx, prepared);
+      });
+      return { kind: 'shown', flow: kept, status: 200 };
+    } catch (reason) {
+      if (!(reason instanceof FlowProblem)) throw reason;
+      const base = reason.flow ?? flow;
+      const told = tellProblems(base, base.ui.nodes, reason);
+      return { kind: 'shown', flow: await flows.replace(told), status: 400 };
+    }
+  }
+
+  /** A mailed link was opened: a code goes into the form, a token is the person's proof. */
+  async open(flow: Flow, token: string, visitor: Visitor): Promise<RecoveryOutcome> {
+    if (this.#services.config.flows.recovery.use === 'link' || flow.csrf === undefined)
+      return this.#judge(flow, token, visitor);
+    const nodes = flow.ui.nodes.map((n) =>
+      n.attributes.node_type === 'input' && n.attributes.name === 'code' ? withValue(n, token) : n,
+    );
+    const kept = await this.#services.flows.replace(show(flow, nodes, flow.ui.messages));
+    return { kind: 'shown', flow: kept, status: 200 };
+  }
+
+  async #send(flow: Flow, email: string): Promise<{ flow: Flow; messages: NewMessage[] }> {
+    const { accounts, config, fabric, clock } = this.#services;
+    const { use, isUnknownNotified } = config.flows.recovery;
+    const value = normaliseIdentifier(email);
+    const account = await accounts.findByAddress('recovery', value, 'email');
+    const secret = use === 'code' ? newCode() : newLinkToken();
+    const { lifespanMs } = use === 'code' ? config.methods.code : config.methods.link;
+    const noted = await noteCode(fabric, flow, secret, {
+      ...{ address: value, via: 'email', accountId: account?.id },
+      triesLeft: config.methods.code.maxSubmissions,
+      expiresAtMs: clock.now() + lifespanMs,
+    });
+    const asked = this.#ask(noted, value);
+    if (account === undefined && !isUnknownNotified) return { flow: asked, messages: [] };
+    const kind = account === undefined ? 'invalid' : 'valid';
+    const data: Record<string, unknown> = {
+      To: value,
+      ExpiresInMinutes: Math.round(lifespanMs / 60_000),
+      ...(account === undefined ? {} : { Identity: templateIdentity(account) }),
+    };
+    if (use === 'code') data['RecoveryCode'] = secret;
+    else
+      data['RecoveryURL'] =
+        `${config.publicUrl}/self-service/recovery?flow=${flow.id}&token=${secret}`;
+    return {
+      flow: asked,
+      messages: [
+        {
+          templateType: use === 'code' ? `recovery_code_${kind}` : `recovery_${kind}`,
+          via: 'email',
+          recipient: value,
+          data,
+        },
+      ],
+    };
+  }
+
+  async #judge(flow: Flow, code: string, visitor: Visitor): Promise<RecoveryOutcome> {
+    const { fabric, flows, store, accounts, clock, budgets, audit, config } = this.#services;
+    const sent = sentCode(flow);
+    if (sent === undefined) throw problem(RECOVERY.failedState);
+    await refuseSpent(
+      budgets,
+      attemptBudgets('recovery code', visitor, sent.accountId ?? sent.address, false),
+    );
+    const counted = await flows.replace(countTry(flow, sent));
+    const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
+    const isRight = await isCode(fabric, flow, sent, code, clock.now());
+    if (!isRight || account === undefined) {
+      const asked = this.#ask(counted, sent.address === '' ? undefined : sent.address);
+      const wrong =
+        config.flows.recovery.use === 'code' ? RECOVERY.codeInvalid : RECOVERY.tokenInvalid;
+      const shown = await flows.replace(show(asked, asked.ui.nodes, [wrong]));
+      return { kind: 'shown', flow: shown, status: 200 };
+    }
+    if (account.state === 'inactive') throw new FlowFault('identity_disabled');
+    const nowMs = clock.now();
+    const verified = markVerified(account, sent.address, sent.via, nowMs);
+    const settings = await this.#settings.populate(
+      this.#settings.prepareNew(
+        {
+          type: flow.type,
+          requestUrl: `${config.publicUrl}/self-service/settings/${flow.type}`,
+          csrf: flow.csrf,
+          returnTo: flow.returnTo,
+        },
+        verified,
+      ),
+      verified,
+      [RECOVERY.recovered(config.flows.settings.privilegedSessionMaxAgeMs)],
+    );
+    const [preparedAccount, preparedSettings, passed] = [
+      await accounts.prepare(verified),
+      await flows.prepare(settings),
+      await flows.prepare(show({ ...forgetCode(counted), state: 'passed_challenge' }, [])),
+    ];
+    const issued = await store.write(async (trx) => {
+      await accounts.replace(trx, preparedAccount);
+      await flows.replacePrepared(trx, passed);
+      await flows.insertPrepared(trx, preparedSettings);
+      await audit.append(trx, {
+        actor: account.id,
+        action: 'accounts:recover',
+        resource: `account/${account.id}`,
+        data: { ip: visitor.ipAddress },
+      });
+      const method = config.flows.recovery.use === 'code' ? 'code_recovery' : 'link_recovery';
+      if (visitor.session !== undefined)
+        await this.#services.sessions.revoke(trx, visitor.session.id);
+      return issueSession(
+        this.#services,
+        trx,
+        account,
+        [{ method, aal: 'aal1', completedAtMs: nowMs }],
+        visitor,
+      );
+    });
+    return { kind: 'recovered', flow: passed.flow, account: verified, issued, settings };
+  }
+
+  #choose(flow: Flow): Flow {
+    const { use } = this.#services.config.flows.recovery;
+    return show(flow, [
+      csrfNode(flow),
+      input(
+        use,
+        { name: 'email', type: 'email', required: true, autocomplete: 'email' },
+        LABEL.email,
+      ),
+      submit(use, 'method', use, LABEL.submit),
+    ]);
+  }
+
+  #ask(flow: Flow, address: string | undefined): Flow {
+    const { use } = this.#services.config.flows.recovery;
+    const resend = address === undefined ? [] : [submit(use, 'email', address, LABEL.resend)];
+    const nodes: UiNode[] =
+      use === 'code'
+        ? [
+            input(
+              'code',
+              {
+                name: 'code',
+                type: 'text',
+                required: true,
+                pattern: '[0-9]+',
+                maxlength: 6,
+                autocomplete: 'one-time-code',
+              },
+              LABEL.recoveryCode,
+            ),
+            input('code', { name: 'method', type: 'hidden', value: 'code' }),
+            submit('code', 'method', 'code', LABEL.continue),
+            ...resend,
+            csrfNode(flow),
+          ]
+        : [
+            csrfNode(flow),
+            input('link', { name: 'method', type: 'hidden', value: 'link' }),
+            ...resend,
+          ];
+    const said = use === 'code' ? RECOVERY.codeSent : RECOVERY.linkSent;
+    return show({ ...flow, state: 'sent_email', active: use }, nodes, [said]);
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * The registration flow, on one screen or on two: who one is, then how one will sign in (reference: Kratos, self-service
+ * registration). INVARIANT: an account is stored with its credentials, addresses, first session and verification mail in
+ * one transaction, or not at all.
+ */
+
+import { newUuid, PosternError } from '../../kernel/index.ts';
+import type { Account, Credential, JsonObject, Session } from '../account.ts';
+import { newRecoveryAddress, newVerifiableAddress } from '../repository.ts';
+import type { IdentitySchema } from '../schema/identity-schema.ts';
+import type { Services } from '../services.ts';
+import type { IssuedSession } from '../sessions.ts';
+import { FLOW, INVALID, REGISTRATION } from '../ui/message.ts';
+import { submit, type UiNode } from '../ui/node.ts';
+import { FlowFault } from './fault.ts';
+import { issueSession, storeNew } from './finish.ts';
+import {
+  type ContinueWith,
+  type Flow,
+  FlowProblem,
+  newFlow,
+  noteOf,
+  problem,
+  type Submission,
+  show,
+  textOf,
+  type Visitor,
+  withNote,
+} from './flow.ts';
+import { csrfNode, tellProblems, withTyped } from './form.ts';
+import type { Method, Registered } from './method.ts';
+import type { VerificationFlows } from './verification.ts';
+
+const SCREEN = 'screen';
+
+export interface BeginRegistration {
+  readonly type: 'browser' | 'api';
+  readonly requestUrl: string;
+  readonly csrf: string | undefined;
+  readonly returnTo: string | undefined;
+  readonly loginChallenge: string | undefined;
+  readonly afterVerificationReturnTo: string | undefined;
+  readonly organizationId: string | undefined;
+  readonly schemaId: string | undefined;
+  readonly exchangeCode?: string;
+  readonly returnToCode?: string;
+  readonly session: Session | undefined;
+}
+
+export type RegistrationOutcome =
+  | { readonly kind: 'shown'; readonly flow: Flow; readonly status: 200 | 400 }
+  | { readonly kind: 'detour'; readonly flow: Flow; readonly url: string }
+  | {
+      readonly kind: 'registered';
+      readonly flow: Flow;
+      readonly account: Account;
+      /** Where the hook `session` is configured. */
+      readonly issued: IssuedSession | undefined;
+      readonly continueWith: readonly ContinueWith[];
+      /** The hook `show_verification_ui` sends the browser there. */
+      readonly verificationUrl: string | undefined;
+    };
+
+export class RegistrationFlows {
+  readonly #services: Services;
+  readonly #methods: readonly Method[];
+  readonly #verification: VerificationFlows;
+
+  constructor(services: Services, methods: readonly Method[], verification: VerificationFlows) {
+    this.#services = services;
+    this.#methods = methods;
+    this.#verification = verification;
+  }
+
+  /** Throws FlowFault: already signed in, or the flow is switched off. */
+  async begin(o: BeginRegistration): Promise<Flow> {
+    const { config, clock, flows } = this.#services;
+    if (!config.flows.registration.isEnabled) throw new FlowFault('self_service_flow_disabled');
+    if (o.session !== undefined) throw new FlowFault('session_already_available');
+    const chosen = config.schemas.find((s) => s.id === o.schemaId && s.isSelfserviceSelectable);
+    if (o.schemaId !== undefined && chosen === undefined)
+      throw new FlowFault('bad_request', {}, 'This identity schema can not be chosen');
+    const flow = newFlow(
+      {
+        ...o,
+        kind: 'registration',
+        lifespanMs: config.flows.registration.lifespanMs,
+        publicUrl: config.publicUrl,
+        schemaId: chosen?.id ?? config.defaultSchemaId,
+      },
+      clock.now(),
+    );
+    return flows.insert(show(flow, await this.#nodes(flow)));
+  }
+
+  async submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<RegistrationOutcome> {
+    const { flows, store, messages } = this.#services;
+    const active: Flow = {
+      ...flow,
+      active: submission.method ?? flow.active,
+      transientPayload: submission.transientPayload ?? flow.transientPayload,
+    };
+    try {
+      const screen = textOf(submission, 'screen');
+      if (screen === 'previous') return await this.#turn(active, submission, 'profile');
+      const schema = this.#schema(active);
+      const traits = this.#traits(active, submission, schema);
+      if (submission.method === 'profile')
+        return await this.#turn(withNote(active, 'traits', traits), submission, 'credentials');
+      const method = this.#methods.find((m) => m.name === submission.method)?.registration;
+      if (method === undefined) throw problem(FLOW.noRegistration);
+      const outcome = await method.submit(active, submission, traits, schema, visitor);
+      if (outcome.kind === 'detour')
+        return { kind: 'detour', url: outcome.url, flow: await flows.replace(outcome.flow) };
+      if (outcome.kind === 'shown') {
+        const puts = await Promise.all((outcome.messages ?? []).map((m) => messages.prepare(m)));
+        const prepared = await flows.prepare(outcome.flow);
+        const kept = await store.write(async (trx) => {
+          for (const put of puts) await put(trx);
+          return flows.replacePrepared(trx, prepared);
+        });
+        return { kind: 'shown', flow: kept, status: 400 };
+      }
+      return await this.finish(outcome.flow ?? active, outcome, schema, visitor);
+    } catch (reason) {
+      if (!(reason instanceof FlowProblem)) throw reason;
+      const base = reason.flow ?? active;
+      const nodes = reason.flow?.ui.nodes ?? withTyped(await this.#nodes(base), submission);
+      return {
+        kind: 'shown',
+        status: 400,
+        flow: await flows.replace(tellProblems(base, nodes, reason)),
+      };
+    }
+  }
+
+  /** Stores the account of a finished registration. Throws FlowProblem when an identifier is taken. */
+  async finish(
+    flow: Flow,
+    registered: Registered,
+    schema: IdentitySchema,
+    visitor: Visitor,
+  ): Promise<RegistrationOutcome> {
+    const { store, flows, accounts, config } = this.#services;
+    const account = newAccount(this.#services, schema, registered);
+    const { after } = config.flows.registration;
+    const hooks = [...after.hooks, ...(after.byMethod[registered.method.method]?.hooks ?? [])].map(
+      (h) => h.hook,
+    );
+    const prepared = await accounts.prepare(account);
+    const verifications = config.flows.verification.isEnabled
+      ? await Promise.all(
+          account.verifiableAddresses
+            .filter((a) => !a.verified)
+            .map((a) =>
+              this.#verification.prepareFor(account, a, {
+                type: flow.type,
+                requestUrl: flow.requestUrl,
+                csrf: flow.csrf,
+                returnTo: flow.afterVerificationReturnTo ?? flow.returnTo,
+              }),
+            ),
+        )
+      : [];
+    try {
+      const issued = await store.write(async (trx) => {
+        await flows.finish(trx, flow);
+        await storeNew(this.#services, trx, prepared, account.id);
+        for (const v of verifications) await v.put(trx);
+        return hooks.includes('session')
+          ? issueSession(this.#services, trx, account, [registered.method], visitor)
+          : undefined;
+      });
+      const [first] = verifications;
+      return {
+        kind: 'registered',
+        flow,
+        account,
+        issued,
+        continueWith: verifications.map((v) => v.continueWith),
+        verificationUrl:
+          first !== undefined && hooks.includes('show_verification_ui')
+            ? this.#verification.uiUrl(first.flow)
+            : undefined,
+      };
+    } catch (reason) {
+      const isTaken =
+        reason instanceof PosternError &&
+        reason.code === 'conflict' &&
+        reason.message.includes('identifier');
+      if (isTaken) throw problem(INVALID.duplicate);
+      throw reason;
+    }
+  }
+
+  #schema(flow: Flow): IdentitySchema {
+    const schema = this.#services.schemas.get(flow.schemaId);
+    if (schema === undefined) throw new FlowFault('flow_not_found');
+    return schema;
+  }
+
+  /** The traits of a submission, or those of the screen before. Throws FlowProblem for what is wrong with them. */
+  #traits(flow: Flow, submission: Submission, schema: IdentitySchema): JsonObject {
+    const before = noteOf(flow, 'traits');
+    const kept =
+      typeof before === 'object' && before !== null && !Array.isArray(before)
+        ? (before as JsonObject)
+        : undefined;
+    const traits = submission.traits ?? kept ?? {};
+    const problems = schema.problems(traits);
+    if (problems.length > 0) throw new FlowProblem(problems);
+    return traits;
+  }
+
+  async #turn(
+    flow: Flow,
+    submission: Submission,
+    screen: 'profile' | 'credentials',
+  ): Promise<RegistrationOutcome> {
+    const turned = withNote(flow, SCREEN, screen);
+    const nodes = withTyped(await this.#nodes(turned), submission);
+    const messages = screen === 'credentials' ? [REGISTRATION.chooseCredential] : [];
+    return {
+      kind: 'shown',
+      status: 400,
+      flow: await this.#services.flows.replace(show(turned, nodes, messages)),
+    };
+  }
+
+  async #nodes(flow: Flow): Promise<readonly UiNode[]> {
+    const { config } = this.#services;
+    const schema = this.#schema(flow);
+    const isTwoSteps = config.flows.registration.style === 'profile_first';
+    const isProfile = noteOf(flow, SCREEN) !== 'credentials';
+    const before = noteOf(flow, 'traits');
+    const traits =
+      typeof before === 'object' && before !== null && !Array.isArray(before)
+        ? (before as JsonObject)
+        : undefined;
+    if (isTwoSteps && isProfile)
+      return [
+        csrfNode(flow),
+        ...schema.nodes('profile', traits),
+        submit('profile', 'method', 'profile', REGISTRATION.signUp),
+      ];
+    const nodes: UiNode[] = [csrfNode(flow)];
+    const asked = schema.nodes('default', traits);
+    nodes.push(...(isTwoSteps ? asked.map(hidden) : asked));
+    for (const { registration } of this.#methods)
+      if (registration !== undefined) nodes.push(...(await registration.nodes(flow, schema)));
+    if (isTwoSteps) nodes.push(submit('profile', 'screen', 'previous', REGISTRATION.back));
+    return nodes;
+  }
+}
+
+function hidden(node: UiNode): UiNode {
+  const { attributes } = node;
+  return attributes.node_type === 'input'
+    ? { ...node, attributes: { ...attributes, type: 'hidden' } }
+    : node;
+}
+
+/** The account that a registration makes. */
+export function newAccount(
+  { clock }: Pick<Services, 'clock'>,
+  schema: IdentitySchema,
+  o: Pick<Registered, 'traits' | 'credentials' | 'verified'>,
+): Account {
+  const nowMs = clock.now();
+  const proved = new Set((o.verified ?? []).map((a) => `${a.via} ${a.value}`));
+  const credentials: readonly Credential[] = o.credentials;
+  return {
+    id: newUuid(),
+    externalId: undefined,
+    schemaId: schema.id,
+    state: 'active',
+    stateChangedAtMs: nowMs,
+    traits: o.traits,
+    metadataPublic: null,
+    metadataAdmin: null,
+    organizationId: undefined,
+    verifiableAddresses: schema.verifiable(o.traits).map((a) => {
+      const address = newVerifiableAddress(a, nowMs);
+      return proved.has(`${a.via} ${a.value}`)
+        ? { ...address, verified: true, status: 'completed', verifiedAtMs: nowMs }
+        : address;
+    }),
+    recoveryAddresses: schema.recovery(o.traits).map((a) => newRecoveryAddress(a, nowMs)),
+    credentials: new Map(credentials.map((c) => [c.type, c])),
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+  };
+}

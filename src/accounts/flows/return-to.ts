@@ -1,0 +1,59 @@
+/**
+ * Where a browser may be sent after a flow. Pure. INVARIANT: an address leaves here only when its scheme and host are
+ * listed and its path begins as the listed one's; anything that browsers read differently than URL parsers is refused.
+ */
+import { PosternError } from '../../kernel/index.ts';
+
+const LENGTH_MAX = 2_048;
+
+function isHostAllowed(host: string, listed: string): boolean {
+  const pattern = listed.toLowerCase();
+  if (!pattern.startsWith('*')) return host === pattern;
+  const suffix = pattern.slice(1);
+  // `*.example.org` stands for what is below example.org, and a bare star for nothing.
+  return suffix.startsWith('.') && suffix.length > 2 && host.endsWith(suffix) && host !== suffix;
+}
+
+function isPathAllowed(path: string, listed: string): boolean {
+  const base = listed.endsWith('/') ? listed : `${listed}/`;
+  return listed === '' || listed === '/' || path === listed || path.startsWith(base);
+}
+
+/** The parts of a listed address; the star of a host is no URL for parsers, so it is taken apart by hand. */
+function readListed(text: string): { scheme: string; host: string; path: string } | undefined {
+  const [, scheme, host, path] = /^(https?):\/\/([^/?#]+)(\/[^?#]*)?/i.exec(text) ?? [];
+  if (scheme === undefined || host === undefined) return undefined;
+  return { scheme: scheme.toLowerCase(), host: host.toLowerCase(), path: path ?? '' };
+}
+
+/** Whether a text is an address that is listed. */
+export function isReturnAllowed(text: string, listed: readonly string[]): boolean {
+  // Browsers drop tabs and line ends, and read a backslash as a slash.
+  if (text.length > LENGTH_MAX || /[\p{Cc}\\\s]/u.test(text)) return false;
+  if (!/^https?:\/\/[^/]/i.test(text) || !URL.canParse(text)) return false;
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '') return false;
+  // Encoded dots and slashes could climb out of a listed path behind a proxy that decodes them.
+  if (/%2e|%2f|%5c/i.test(url.pathname)) return false;
+  const scheme = url.protocol.slice(0, -1);
+  return listed.some((entry) => {
+    const l = readListed(entry);
+    if (l === undefined || l.scheme !== scheme) return false;
+    const defaultPort = scheme === 'https' ? ':443' : ':80';
+    const host = l.host.endsWith(defaultPort) ? l.host.slice(0, -defaultPort.length) : l.host;
+    return isHostAllowed(url.host.toLowerCase(), host) && isPathAllowed(url.pathname, l.path);
+  });
+}
+
+/** The `return_to` of a request. Throws `invalid` with the fact `id` = self_service_flow_return_to_forbidden. */
+export function checkReturnTo(
+  text: string | undefined,
+  o: { readonly publicUrl: string; readonly allowed: readonly string[]; readonly pages: string },
+): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  const own = [`${o.publicUrl}/self-service`, o.pages];
+  if (isReturnAllowed(text, [...o.allowed, ...own])) return text;
+  throw new PosternError('invalid', 'Requested return_to URL is not allowed', {
+    facts: { id: 'self_service_flow_return_to_forbidden' },
+  });
+}

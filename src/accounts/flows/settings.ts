@@ -1,0 +1,253 @@
+/**
+ * The settings flow: a signed-in person changes what is known of them and how they sign in (reference: Kratos,
+ * self-service settings). INVARIANT: a flow acts for the person who began it alone, and credentials change only in a
+ * session that was proved a short while ago.
+ */
+import { PosternError } from '../../kernel/index.ts';
+import type { Account, Session, VerifiableAddress } from '../account.ts';
+import { newRecoveryAddress, newVerifiableAddress } from '../repository.ts';
+import { type Services, schemaOf } from '../services.ts';
+import { FLOW, INVALID, SETTINGS } from '../ui/message.ts';
+import type { UiNode, UiText } from '../ui/node.ts';
+import { FlowFault } from './fault.ts';
+import { isSureEnough } from './finish.ts';
+import {
+  type Flow,
+  FlowProblem,
+  newFlow,
+  problem,
+  type Submission,
+  show,
+  type Visitor,
+} from './flow.ts';
+import { csrfNode, tellProblems, withTyped } from './form.ts';
+import type { Method } from './method.ts';
+import type { VerificationFlows } from './verification.ts';
+
+export interface BeginSettings {
+  readonly type: 'browser' | 'api';
+  readonly requestUrl: string;
+  readonly csrf: string | undefined;
+  readonly returnTo: string | undefined;
+  readonly session: Session | undefined;
+}
+
+export type SettingsOutcome =
+  | { readonly kind: 'shown'; readonly flow: Flow; readonly status: 200 | 400 }
+  | { readonly kind: 'detour'; readonly flow: Flow; readonly url: string }
+  | { readonly kind: 'changed'; readonly flow: Flow; readonly account: Account };
+
+export class SettingsFlows {
+  readonly #services: Services;
+  readonly #methods: readonly Method[];
+  readonly #verification: VerificationFlows;
+
+  constructor(services: Services, methods: readonly Method[], verification: VerificationFlows) {
+    this.#services = services;
+    this.#methods = methods;
+    this.#verification = verification;
+  }
+
+  /** Throws FlowFault: nobody is signed in, or not surely enough. */
+  async begin(o: BeginSettings, first: readonly UiText[] = []): Promise<Flow> {
+    const account = await this.account(o.session);
+    const flow = this.prepareNew(o, account);
+    return this.#services.flows.insert(await this.populate(flow, account, first));
+  }
+
+  /** A flow of an account, not stored yet and without nodes: recovery ends in one. */
+  prepareNew(o: Omit<BeginSettings, 'session'>, account: Account): Flow {
+    const { config, clock } = this.#services;
+    if (!config.flows.settings.isEnabled) throw new FlowFault('self_service_flow_disabled');
+    const { type, requestUrl, csrf, returnTo } = o;
+    const flow = newFlow(
+      {
+        ...{ kind: 'settings', type, requestUrl, csrf, returnTo },
+        accountId: account.id,
+        lifespanMs: config.flows.settings.lifespanMs,
+        publicUrl: config.publicUrl,
+        schemaId: account.schemaId,
+      },
+      clock.now(),
+    );
+    return this.#prepared(flow, account);
+  }
+
+  #prepared(flow: Flow, account: Account): Flow {
+    return this.#methods.reduce(
+      (prepared, { prepareSettings }) => prepareSettings?.(prepared, account) ?? prepared,
+      flow,
+    );
+  }
+  async populate(flow: Flow, account: Account, messages: readonly UiText[] = []): Promise<Flow> {
+    return show(flow, await this.#nodes(flow, account), messages);
+  }
+
+  /** The person of a session that is sure enough for settings. Throws FlowFault. */
+  async account(session: Session | undefined): Promise<Account> {
+    if (session === undefined) throw new FlowFault('session_inactive');
+    const account = await this.#services.accounts.get(session.accountId);
+    if (account === undefined) throw new FlowFault('session_inactive');
+    const { config } = this.#services;
+    // A recovered session may change its second factor: that is what it was recovered for.
+    const isRecovered = session.methods.some((m) => m.method.endsWith('_recovery'));
+    if (
+      !isRecovered &&
+      !isSureEnough(this.#services, session, account, config.flows.settings.requiredAal)
+    )
+      throw new FlowFault('session_aal2_required', {
+        redirectTo: `${config.publicUrl}/self-service/login/browser?aal=aal2`,
+      });
+    return account;
+  }
+
+  /** The flow's person, who must be the one that asks. Throws FlowFault. */
+  async owner(flow: Flow, session: Session | undefined): Promise<Account> {
+    const account = await this.account(session);
+    if (flow.accountId !== account.id) throw new FlowFault('security_identity_mismatch');
+    return account;
+  }
+
+  async submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<SettingsOutcome> {
+    const { flows } = this.#services;
+    const account = await this.owner(flow, visitor.session);
+    const active: Flow = {
+      ...flow,
+      active: submission.method ?? flow.active,
+      transientPayload: submission.transientPayload ?? flow.transientPayload,
+    };
+    try {
+      const name = submission.method ?? methodByField(submission);
+      const method = this.#methods.find((m) => m.name === name)?.settings;
+      if (method === undefined) throw problem(FLOW.noSettings);
+      if (method.isPrivileged(submission, account)) this.#insistOnFresh(flow, visitor.session);
+      const outcome = await method.submit(active, submission, account, visitor);
+      if (outcome.kind === 'detour')
+        return { kind: 'detour', url: outcome.url, flow: await flows.replace(outcome.flow) };
+      if (outcome.kind === 'shown') {
+        const shown = await this.populate({ ...outcome.flow, state: 'show_form' }, account);
+        return { kind: 'shown', flow: await flows.replace(shown), status: 200 };
+      }
+      return await this.#store(active, account, outcome.account, outcome.what);
+    } catch (reason) {
+      if (!(reason instanceof FlowProblem)) throw reason;
+      const nodes = withTyped(await this.#nodes(active, account), submission);
+      const told = tellProblems({ ...(reason.flow ?? active), state: 'show_form' }, nodes, reason);
+      return { kind: 'shown', status: 400, flow: await flows.replace(told) };
+    }
+  }
+
+  async #store(
+    flow: Flow,
+    before: Account,
+    wanted: Account,
+    what: string,
+  ): Promise<SettingsOutcome> {
+    const { accounts, flows, store, audit, clock, config } = this.#services;
+    const account = withAddresses(this.#services, { ...wanted, updatedAtMs: clock.now() });
+    const known = new Set(before.verifiableAddresses.map((a) => a.value));
+    const fresh = account.verifiableAddresses.filter((a) => !known.has(a.value) && !a.verified);
+    const verifications = config.flows.verification.isEnabled
+      ? await Promise.all(fresh.map((a) => this.#verificationFor(flow, account, a)))
+      : [];
+    const done = this.#methods.reduce((f, { afterSettings }) => afterSettings?.(f) ?? f, flow);
+    const saved: Flow = {
+      ...this.#prepared(done, account),
+      state: 'success',
+      continueWith: verifications.map((v) => v.continueWith),
+    };
+    const shown = await this.populate(saved, account, [SETTINGS.saved]);
+    const [preparedAccount, preparedFlow] = [
+      await accounts.prepare(account),
+      await flows.prepare(shown),
+    ];
+    try {
+      const kept = await store.write(async (trx) => {
+        await accounts.replace(trx, preparedAccount);
+        for (const v of verifications) await v.put(trx);
+        await audit.append(trx, {
+          actor: account.id,
+          action: 'accounts:settings',
+          resource: `account/${account.id}`,
+          data: { what },
+        });
+        return flows.replacePrepared(trx, preparedFlow);
+      });
+      return { kind: 'changed', flow: kept, account };
+    } catch (reason) {
+      const isTaken =
+        reason instanceof PosternError &&
+        reason.code === 'conflict' &&
+        reason.message.includes('identifier');
+      if (isTaken) throw problem(INVALID.duplicate);
+      throw reason;
+    }
+  }
+
+  #verificationFor(
+    flow: Flow,
+    account: Account,
+    address: VerifiableAddress,
+  ): ReturnType<VerificationFlows['prepareFor']> {
+    const { type, requestUrl, csrf, returnTo } = flow;
+    return this.#verification.prepareFor(account, address, { type, requestUrl, csrf, returnTo });
+  }
+
+  #insistOnFresh(flow: Flow, session: Session | undefined): void {
+    const { config, clock } = this.#services;
+    const maxAgeMs = config.flows.settings.privilegedSessionMaxAgeMs;
+    if (session !== undefined && clock.now() - session.authenticatedAtMs <= maxAgeMs) return;
+    const returnTo = encodeURIComponent(
+      `${config.publicUrl}/self-service/settings?flow=${flow.id}`,
+    );
+    throw new FlowFault('session_refresh_required', {
+      redirectTo: `${config.publicUrl}/self-service/login/browser?refresh=true&return_to=${returnTo}`,
+    });
+  }
+
+  async #nodes(flow: Flow, account: Account): Promise<readonly UiNode[]> {
+    const nodes = [csrfNode(flow)];
+    for (const { settings } of this.#methods)
+      if (settings !== undefined) nodes.push(...(await settings.nodes(flow, account)));
+    return nodes;
+  }
+}
+
+/** Buttons such as `totp_unlink` say by their name alone whose they are. */
+const FIELD_METHODS: readonly (readonly [RegExp, string])[] = [
+  [/^totp_/, 'totp'],
+  [/^lookup_secret_/, 'lookup_secret'],
+  [/^webauthn_/, 'webauthn'],
+  [/^passkey_/, 'passkey'],
+  [/^(link|unlink)$/, 'oidc'],
+];
+function methodByField({ fields }: Submission): string | undefined {
+  const names = Object.keys(fields);
+  return FIELD_METHODS.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
+}
+
+/** The account with the addresses that its traits give; one that was known keeps what was proved of it. */
+export function withAddresses(
+  services: Pick<Services, 'schemas' | 'config' | 'clock'>,
+  account: Account,
+): Account {
+  const schema = schemaOf(services, account);
+  const nowMs = services.clock.now();
+  return {
+    ...account,
+    verifiableAddresses: schema
+      .verifiable(account.traits)
+      .map(
+        (a) =>
+          account.verifiableAddresses.find((b) => b.value === a.value && b.via === a.via) ??
+          newVerifiableAddress(a, nowMs),
+      ),
+    recoveryAddresses: schema
+      .recovery(account.traits)
+      .map(
+        (a) =>
+          account.recoveryAddresses.find((b) => b.value === a.value && b.via === a.via) ??
+          newRecoveryAddress(a, nowMs),
+      ),
+  };
+}

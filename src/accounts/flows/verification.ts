@@ -1,0 +1,284 @@
+/**
+ * The verification flow: somebody proves that an address is theirs, by the code that was sent to it or the link that
+ * carries it (reference: Kratos, self-service verification). INVARIANT: an address that nobody here has looks like any
+ * other; opening a link changes nothing, since mail scanners open links: the person's click does.
+ */
+import type { Transaction } from 'kysely';
+import type { Database } from '../../store/index.ts';
+import type { Account, VerifiableAddress, Via } from '../account.ts';
+import { countTry, forgetCode, isCode, newCode, noteCode, sentCode } from '../codes.ts';
+import { normaliseIdentifier } from '../schema/identity-schema.ts';
+import type { NewMessage, Services } from '../services.ts';
+import { attemptBudgets, refuseSpent } from '../throttle.ts';
+import { FLOW, INVALID, LABEL, VERIFICATION } from '../ui/message.ts';
+import { anchor, input, submit, type UiNode, withValue } from '../ui/node.ts';
+import { templateIdentity } from '../view.ts';
+import { FlowFault } from './fault.ts';
+import {
+  type ContinueWith,
+  type Flow,
+  FlowProblem,
+  newFlow,
+  problem,
+  type Submission,
+  show,
+  textOf,
+  type Visitor,
+} from './flow.ts';
+import { csrfNode, tellProblems } from './form.ts';
+
+export interface BeginVerification {
+  readonly type: 'browser' | 'api';
+  readonly requestUrl: string;
+  readonly csrf: string | undefined;
+  readonly returnTo: string | undefined;
+}
+
+/** A flow with its message, ready to be stored in the transaction of what it follows from. */
+export interface PreparedVerification {
+  readonly flow: Flow;
+  readonly continueWith: ContinueWith;
+  put(trx: Transaction<Database>): Promise<void>;
+}
+
+export class VerificationFlows {
+  readonly #services: Services;
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  /** Throws FlowFault when verification is switched off. */
+  async begin(o: BeginVerification): Promise<Flow> {
+    return this.#services.flows.insert(this.#choose(this.#new(o)));
+  }
+
+  #new(o: BeginVerification, accountId?: string): Flow {
+    const { config, clock } = this.#services;
+    const { verification } = config.flows;
+    if (!verification.isEnabled) throw new FlowFault('self_service_flow_disabled');
+    return newFlow(
+      {
+        kind: 'verification',
+        ...o,
+        accountId,
+        lifespanMs: verification.lifespanMs,
+        publicUrl: config.publicUrl,
+        schemaId: config.defaultSchemaId,
+      },
+      clock.now(),
+    );
+  }
+
+  /** Begins a verification that follows from something else: a registration, a changed address, a login. */
+  async prepareFor(
+    account: Account,
+    address: VerifiableAddress,
+    o: BeginVerification,
+  ): Promise<PreparedVerification> {
+    const { flows, messages } = this.#services;
+    const sent = await this.#send(this.#new(o, account.id), address.value, address.via, account);
+    const puts = await Promise.all(sent.messages.map((m) => messages.prepare(m)));
+    const prepared = await flows.prepare(sent.flow);
+    return {
+      flow: sent.flow,
+      continueWith: {
+        action: 'show_verification_ui',
+        flow: {
+          id: sent.flow.id,
+          verifiable_address: address.value,
+          url: this.uiUrl(sent.flow),
+        },
+      },
+      put: async (trx) => {
+        await flows.insertPrepared(trx, prepared);
+        for (const put of puts) await put(trx);
+      },
+    };
+  }
+
+  uiUrl(flow: Flow): string {
+    const { config } = this.#services;
+    const base = config.flows.verification.uiUrl ?? `${config.publicUrl}/ui/verification`;
+    const url = new URL(base);
+    url.searchParams.set('flow', flow.id);
+    return url.toString();
+  }
+
+  async submit(
+    flow: Flow,
+    submission: Submission,
+    visitor: Visitor,
+  ): Promise<{ readonly flow: Flow; readonly status: 200 | 400 }> {
+    const { flows, store, messages } = this.#services;
+    try {
+      if (flow.state === 'passed_challenge') throw problem(VERIFICATION.alreadyDone);
+      const method = submission.method ?? this.#services.config.flows.verification.use;
+      if (method !== 'code' && method !== 'link') throw problem(FLOW.noVerification);
+      const code = textOf(submission, 'code');
+      const email = textOf(submission, 'email');
+      if (code !== undefined && email === undefined)
+        return { flow: await this.#judge({ ...flow, active: 'code' }, code, visitor), status: 200 };
+      if (email === undefined) throw problem(INVALID.required('email'), 'email');
+      await refuseSpent(
+        this.#services.budgets,
+        attemptBudgets('verification mail', visitor, normaliseIdentifier(email), false),
+      );
+      const sent = await this.#sendTo({ ...flow, active: 'code' }, email);
+      const puts = await Promise.all(sent.messages.map((m) => messages.prepare(m)));
+      const prepared = await flows.prepare(sent.flow);
+      const kept = await store.write(async (trx) => {
+        for (const put of puts) await put(trx);
+        return flows.replacePrepared(trx, prepared);
+      });
+      return { flow: kept, status: 200 };
+    } catch (reason) {
+      if (!(reason instanceof FlowProblem)) throw reason;
+      const base = reason.flow ?? flow;
+      const told = tellProblems(base, base.ui.nodes, reason);
+      return { flow: await flows.replace(told), status: 400 };
+    }
+  }
+
+  /** A link was opened: the code goes into the form and nothing else happens. */
+  async fillIn(flow: Flow, code: string): Promise<Flow> {
+    if (flow.state !== 'sent_email') return flow;
+    const nodes = flow.ui.nodes.map((n) =>
+      n.attributes.node_type === 'input' && n.attributes.name === 'code' ? withValue(n, code) : n,
+    );
+    return this.#services.flows.replace(show(flow, nodes, flow.ui.messages));
+  }
+
+  async #sendTo(flow: Flow, email: string): Promise<{ flow: Flow; messages: NewMessage[] }> {
+    const value = normaliseIdentifier(email);
+    const { accounts, config } = this.#services;
+    const account = await accounts.findByAddress('verifiable', value, 'email');
+    const sent = await this.#send(flow, value, 'email', account);
+    if (account !== undefined || config.flows.verification.isUnknownNotified) return sent;
+    return { flow: sent.flow, messages: [] };
+  }
+
+  async #send(
+    flow: Flow,
+    address: string,
+    via: Via,
+    account: Account | undefined,
+  ): Promise<{ flow: Flow; messages: NewMessage[] }> {
+    const { fabric, config, clock } = this.#services;
+    const code = newCode();
+    const { lifespanMs, maxSubmissions } = config.methods.code;
+    const noted = await noteCode(fabric, flow, code, {
+      ...{ address, via, accountId: account?.id, triesLeft: maxSubmissions },
+      expiresAtMs: clock.now() + lifespanMs,
+    });
+    const url = `${config.publicUrl}/self-service/verification?code=${code}&flow=${flow.id}`;
+    return {
+      flow: this.#ask(noted, address),
+      messages: [
+        {
+          templateType:
+            account === undefined ? 'verification_code_invalid' : 'verification_code_valid',
+          via,
+          recipient: address,
+          data: {
+            To: address,
+            VerificationCode: code,
+            VerificationURL: url,
+            ExpiresInMinutes: Math.round(lifespanMs / 60_000),
+            ...(account === undefined ? {} : { Identity: templateIdentity(account) }),
+          },
+        },
+      ],
+    };
+  }
+
+  async #judge(flow: Flow, code: string, visitor: Visitor): Promise<Flow> {
+    const { fabric, flows, store, accounts, clock, budgets, audit } = this.#services;
+    const sent = sentCode(flow);
+    if (sent === undefined) throw problem(VERIFICATION.failedState);
+    await refuseSpent(
+      budgets,
+      attemptBudgets('verification code', visitor, sent.accountId ?? sent.address, false),
+    );
+    const counted = await flows.replace(countTry(flow, sent));
+    const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
+    const isRight = (await isCode(fabric, flow, sent, code, clock.now())) && account !== undefined;
+    if (!isRight || account === undefined) {
+      const asked = this.#ask(counted, sent.address);
+      const wrong = show(asked, asked.ui.nodes, [VERIFICATION.codeInvalid]);
+      return flows.replace(wrong);
+    }
+    const nowMs = clock.now();
+    const verified = markVerified(account, sent.address, sent.via, nowMs);
+    const prepared = await accounts.prepare(verified);
+    const passed = await flows.prepare(this.#passed(forgetCode(counted), sent.via));
+    return store.write(async (trx) => {
+      await accounts.replace(trx, prepared);
+      await audit.append(trx, {
+        actor: account.id,
+        action: 'accounts:verify',
+        resource: `account/${account.id}`,
+        data: { via: sent.via },
+      });
+      return flows.replacePrepared(trx, passed);
+    });
+  }
+
+  #choose(flow: Flow): Flow {
+    return show(flow, [
+      csrfNode(flow),
+      input(
+        'code',
+        { name: 'email', type: 'email', required: true, autocomplete: 'email' },
+        LABEL.email,
+      ),
+      submit('code', 'method', 'code', LABEL.submit),
+    ]);
+  }
+
+  #ask(flow: Flow, address: string): Flow {
+    const nodes: UiNode[] = [
+      input(
+        'code',
+        {
+          name: 'code',
+          type: 'text',
+          required: true,
+          pattern: '[0-9]+',
+          maxlength: 6,
+          autocomplete: 'one-time-code',
+        },
+        LABEL.verificationCode,
+      ),
+      input('code', { name: 'method', type: 'hidden', value: 'code' }),
+      submit('code', 'method', 'code', LABEL.continue),
+      submit('code', 'email', address, LABEL.resend),
+      csrfNode(flow),
+    ];
+    return show({ ...flow, state: 'sent_email', active: 'code' }, nodes, [VERIFICATION.codeSent]);
+  }
+
+  #passed(flow: Flow, via: Via): Flow {
+    const { config } = this.#services;
+    const target =
+      flow.returnTo ?? config.flows.verification.after.defaultReturnUrl ?? config.defaultReturnUrl;
+    const shown = show(
+      { ...flow, state: 'passed_challenge', active: 'code' },
+      [anchor('code', 'continue', target, LABEL.continue)],
+      [via === 'sms' ? VERIFICATION.phoneVerified : VERIFICATION.verified],
+    );
+    return { ...shown, ui: { ...shown.ui, method: 'GET', action: target } };
+  }
+}
+
+/** The account with an address verified; as it is when the address is no longer among its own. */
+export function markVerified(account: Account, value: string, via: Via, nowMs: number): Account {
+  return {
+    ...account,
+    updatedAtMs: nowMs,
+    verifiableAddresses: account.verifiableAddresses.map((a) =>
+      a.value === value && a.via === via
+        ? { ...a, verified: true, status: 'completed', verifiedAtMs: nowMs, updatedAtMs: nowMs }
+        : a,
+    ),
+  };
+}

@@ -1,0 +1,560 @@
+/**
+ * The self-service flows over HTTP (reference: Kratos's public API): begin, read, submit, in the browser, SPA and API
+ * flavours. The rules stand in flows/; this is their dialect.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isCsrfToken } from '../flows/csrf.ts';
+import { FlowFault } from '../flows/fault.ts';
+import { FLOW_KINDS, type Flow, type FlowKind, type Submission, show } from '../flows/flow.ts';
+import { UnverifiedAddress } from '../flows/login.ts';
+import { checkReturnTo } from '../flows/return-to.ts';
+import type { AccountsManager } from '../manager.ts';
+import type { IdentitySchema } from '../schema/identity-schema.ts';
+import type { IssuedSession } from '../sessions.ts';
+import { newToken } from '../sessions.ts';
+import { FLOW, RECOVERY, VERIFICATION } from '../ui/message.ts';
+import type { UiText } from '../ui/node.ts';
+import { accountView, flowView, sessionView, type View } from '../view.ts';
+import { seeOther, tell, uiUrl } from './answer.ts';
+import {
+  csrfOf,
+  ensureCsrf,
+  NO_STORE,
+  queryText,
+  refuseBrowser,
+  renewCsrf,
+  sessionOf,
+  setSessionCookie,
+  submissionOf,
+  submitsJson,
+  visitorOf,
+  wantsJson,
+} from './web.ts';
+
+type Flavour = 'html' | 'spa' | 'api';
+
+/** What was said of an expired flow, by its kind. */
+function expiredText(kind: FlowKind, agoMs: number): UiText {
+  switch (kind) {
+    case 'login':
+      return FLOW.loginExpired(agoMs);
+    case 'registration':
+      return FLOW.registrationExpired(agoMs);
+    case 'settings':
+      return FLOW.settingsExpired(agoMs);
+    case 'recovery':
+      return RECOVERY.expired(agoMs);
+    case 'verification':
+      return VERIFICATION.expired(agoMs);
+  }
+}
+
+class FlowSurface {
+  readonly #manager: AccountsManager;
+  constructor(manager: AccountsManager) {
+    this.#manager = manager;
+  }
+  get #services(): AccountsManager['services'] {
+    return this.#manager.services;
+  }
+  get #config(): AccountsManager['services']['config'] {
+    return this.#services.config;
+  }
+
+  // Begin
+
+  async begin(
+    kind: FlowKind,
+    type: 'browser' | 'api',
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    const isJson = type === 'api' || wantsJson(request.headers);
+    try {
+      if (type === 'api') refuseBrowser(request.headers);
+      const flow = await this.#new(kind, type, request, reply);
+      reply.header('cache-control', NO_STORE);
+      if (!isJson) return seeOther(reply, uiUrl(this.#config, kind, flow));
+      return reply.send(await this.#view(flow));
+    } catch (reason) {
+      return this.#refuse(kind, request, reply, reason, isJson);
+    }
+  }
+
+  async #new(
+    kind: FlowKind,
+    type: 'browser' | 'api',
+    request: FastifyRequest,
+    reply: FastifyReply,
+    from?: Flow,
+  ): Promise<Flow> {
+    const { publicUrl, allowedReturnUrls } = this.#config;
+    const session = await sessionOf(this.#services, request.headers);
+    const rules = { publicUrl, allowed: allowedReturnUrls, pages: `${publicUrl}/ui` };
+    const common = {
+      type,
+      requestUrl: `${publicUrl}${request.url}`,
+      csrf: type === 'browser' ? ensureCsrf(this.#config, request, reply) : undefined,
+      returnTo: from?.returnTo ?? this.#returnTo(queryText(request, 'return_to'), rules),
+    };
+    const isExchange = queryText(request, 'return_session_token_exchange_code') === 'true';
+    const exchange =
+      type === 'api' && isExchange
+        ? { exchangeCode: newToken('ory_ec_'), returnToCode: newToken('ory_rc_') }
+        : {};
+    switch (kind) {
+      case 'login':
+        return this.#manager.login.begin({
+          ...common,
+          ...exchange,
+          isRefresh: from?.isRefresh ?? queryText(request, 'refresh') === 'true',
+          aal: (from?.requestedAal ?? queryText(request, 'aal')) === 'aal2' ? 'aal2' : 'aal1',
+          via: queryText(request, 'via'),
+          loginChallenge: queryText(request, 'login_challenge'),
+          organizationId: queryText(request, 'organization'),
+          session,
+        });
+      case 'registration':
+        return this.#manager.registration.begin({
+          ...common,
+          ...exchange,
+          loginChallenge: queryText(request, 'login_challenge'),
+          afterVerificationReturnTo: this.#returnTo(
+            queryText(request, 'after_verification_return_to'),
+            rules,
+          ),
+          organizationId: queryText(request, 'organization'),
+          schemaId: queryText(request, 'identity_schema'),
+          session,
+        });
+      case 'settings':
+        return this.#manager.settings.begin({ ...common, session });
+      case 'recovery':
+        return this.#manager.recovery.begin({ ...common, isSignedIn: session !== undefined });
+      case 'verification':
+        return this.#manager.verification.begin(common);
+    }
+  }
+
+  /** Our own provider's pages are a fair place to go back to, beside what is listed. */
+  #returnTo(
+    text: string | undefined,
+    rules: Parameters<typeof checkReturnTo>[1],
+  ): string | undefined {
+    const own = `${rules.publicUrl}/oidc/interaction/`;
+    return checkReturnTo(text, { ...rules, allowed: [...rules.allowed, own] });
+  }
+
+  // Read
+
+  async read(kind: FlowKind, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    try {
+      const flow = await this.#find(kind, queryText(request, 'id') ?? '');
+      const { clock } = this.#services;
+      if (flow.type === 'browser' && kind !== 'recovery' && kind !== 'settings')
+        if (csrfOf(this.#config, request) !== flow.csrf)
+          throw new FlowFault('security_csrf_violation');
+      if (kind === 'settings')
+        await this.#manager.settings.owner(flow, await sessionOf(this.#services, request.headers));
+      if (flow.expiresAtMs <= clock.now())
+        throw new FlowFault('self_service_flow_expired', {
+          details: {
+            redirect_to: `${this.#config.publicUrl}/self-service/${kind}/browser`,
+            ...(flow.returnTo === undefined ? {} : { return_to: flow.returnTo }),
+          },
+        });
+      return reply.header('cache-control', NO_STORE).send(await this.#view(flow));
+    } catch (reason) {
+      return tell(this.#services, request, reply, reason, true);
+    }
+  }
+
+  async #find(kind: FlowKind, id: string): Promise<Flow> {
+    const flow = await this.#services.flows.find(kind, id);
+    if (flow === undefined) throw new FlowFault('flow_not_found');
+    return flow;
+  }
+
+  async #view(flow: Flow): Promise<View> {
+    if (flow.kind !== 'settings' || flow.accountId === undefined) return flowView(flow);
+    const account = await this.#services.accounts.get(flow.accountId);
+    const { publicUrl } = this.#config;
+    return flowView(flow, account && accountView(account, { publicUrl }));
+  }
+
+  // Submit
+
+  async submit(
+    kind: FlowKind,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    let isJson = submitsJson(request.headers);
+    try {
+      const flow = await this.#find(kind, queryText(request, 'flow') ?? '');
+      if (flow.type === 'api') isJson = true;
+      const flavour: Flavour = flow.type === 'api' ? 'api' : isJson ? 'spa' : 'html';
+      if (flow.expiresAtMs <= this.#services.clock.now())
+        return await this.#replace(flow, request, reply, flavour);
+      const submission = submissionOf(request, this.#schema(flow));
+      if (flow.type === 'api') refuseBrowser(request.headers);
+      else this.#insistOnCsrf(flow, request, submission);
+      reply.header('cache-control', NO_STORE);
+      switch (kind) {
+        case 'login':
+          return await this.#login(flow, submission, request, reply, flavour);
+        case 'registration':
+          return await this.#registration(flow, submission, request, reply, flavour);
+        case 'settings':
+          return await this.#settings(flow, submission, request, reply, flavour);
+        case 'recovery':
+          return await this.#recovery(flow, submission, request, reply, flavour);
+        case 'verification':
+          return await this.#verification(flow, submission, request, reply, flavour);
+      }
+    } catch (reason) {
+      return this.#refuse(kind, request, reply, reason, isJson);
+    }
+  }
+
+  #schema(flow: Flow): IdentitySchema {
+    const { schemas } = this.#services;
+    const schema = schemas.get(flow.schemaId) ?? schemas.get(this.#config.defaultSchemaId);
+    if (schema === undefined) throw new FlowFault('flow_not_found');
+    return schema;
+  }
+
+  #insistOnCsrf(flow: Flow, request: FastifyRequest, submission: Submission): void {
+    const given = submission.fields['csrf_token'];
+    const header = request.headers['x-csrf-token'];
+    const token = typeof given === 'string' ? given : typeof header === 'string' ? header : '';
+    const cookie = csrfOf(this.#config, request);
+    // An administrator's recovery flow begins without a browser: whoever holds the code is its browser.
+    if (flow.csrf === undefined && flow.kind === 'recovery') return;
+    if (cookie === undefined || cookie !== flow.csrf || !isCsrfToken(token, cookie))
+      throw new FlowFault('security_csrf_violation', {
+        details: {
+          docs: 'postern account doctor URL',
+          hint: 'The CSRF cookie is missing, belongs to another host name, or the form is of another browser.',
+          reject_reason: cookie === undefined ? 'no CSRF cookie' : 'the CSRF token does not match',
+        },
+      });
+  }
+
+  /** A flow that came too late is followed by a new one that says so. */
+  async #replace(
+    flow: Flow,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flavour: Flavour,
+  ): Promise<FastifyReply> {
+    const agoMs = this.#services.clock.now() - flow.expiresAtMs;
+    const fresh = await this.#new(flow.kind, flow.type, request, reply, flow);
+    const said = await this.#services.flows.replace(
+      show(fresh, fresh.ui.nodes, [expiredText(flow.kind, agoMs)]),
+    );
+    if (flavour === 'html') return seeOther(reply, uiUrl(this.#config, flow.kind, said));
+    throw new FlowFault('self_service_flow_expired', {
+      useFlowId: said.id,
+      expiredAtMs: flow.expiresAtMs,
+      since: agoMs * 1_000_000,
+    });
+  }
+
+  async #shown(
+    outcome: { readonly flow: Flow; readonly status: 200 | 400 },
+    reply: FastifyReply,
+    flavour: Flavour,
+  ): Promise<FastifyReply> {
+    const { flow, status } = outcome;
+    if (flavour === 'html') return seeOther(reply, uiUrl(this.#config, flow.kind, flow));
+    return reply.code(status).send(await this.#view(flow));
+  }
+
+  #detour(url: string, reply: FastifyReply, flavour: Flavour): FastifyReply {
+    if (flavour === 'html') return seeOther(reply, url);
+    throw new FlowFault('browser_location_change_required', { redirectTo: url });
+  }
+
+  /** Where the browser goes at the end. */
+  #returnUrl(flow: Flow): string {
+    const { defaultReturnUrl, flows } = this.#config;
+    const { after } = flows[flow.kind];
+    const byMethod = Object.hasOwn(after.byMethod, flow.active ?? '')
+      ? after.byMethod[flow.active ?? '']
+      : undefined;
+    return (
+      flow.returnTo ?? byMethod?.defaultReturnUrl ?? after.defaultReturnUrl ?? defaultReturnUrl
+    );
+  }
+
+  #hand(reply: FastifyReply, { session, token }: IssuedSession): void {
+    const { clock } = this.#services;
+    setSessionCookie(this.#config, reply, token.reveal(), session.expiresAtMs, clock.now());
+    // Another person may be signed in now: what forms of before knew is void.
+    renewCsrf(this.#config, reply);
+  }
+
+  async #login(
+    flow: Flow,
+    submission: Submission,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flavour: Flavour,
+  ): Promise<FastifyReply> {
+    const visitor = await visitorOf(this.#services, request);
+    const outcome = await this.#manager.login.submit(flow, submission, visitor);
+    if (outcome.kind === 'shown') return this.#shown(outcome, reply, flavour);
+    if (outcome.kind === 'detour') return this.#detour(outcome.url, reply, flavour);
+    const { signedIn, needsAal2 } = outcome;
+    const { session, issued, account } = signedIn;
+    const { publicUrl } = this.#config;
+    if (issued !== undefined && flavour !== 'api') this.#hand(reply, issued);
+    const raise = new URL(`${publicUrl}/self-service/login/browser`);
+    raise.searchParams.set('aal', 'aal2');
+    if (flow.returnTo !== undefined) raise.searchParams.set('return_to', flow.returnTo);
+    if (needsAal2 && flavour === 'spa')
+      throw new FlowFault('browser_location_change_required', { redirectTo: raise.toString() });
+    if (flavour === 'html')
+      return seeOther(reply, needsAal2 ? raise.toString() : this.#returnUrl(outcome.flow));
+    const identity = needsAal2 ? undefined : accountView(account, { publicUrl });
+    const shown = { ...sessionView(session, identity), ...(needsAal2 ? { identity: null } : {}) };
+    const token = issued?.token.reveal();
+    if (flavour === 'api')
+      return reply.send({
+        session: shown,
+        ...(token === undefined ? {} : { session_token: token }),
+      });
+    return reply.send({ session: shown, continue_with: this.#onwards(outcome.flow) });
+  }
+
+  #onwards(flow: Flow): readonly unknown[] {
+    return [{ action: 'redirect_browser_to', redirect_browser_to: this.#returnUrl(flow) }];
+  }
+
+  async #registration(
+    flow: Flow,
+    submission: Submission,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flavour: Flavour,
+  ): Promise<FastifyReply> {
+    const visitor = await visitorOf(this.#services, request);
+    const outcome = await this.#manager.registration.submit(flow, submission, visitor);
+    if (outcome.kind === 'shown') return this.#shown(outcome, reply, flavour);
+    if (outcome.kind === 'detour') return this.#detour(outcome.url, reply, flavour);
+    const { account, issued, continueWith, verificationUrl } = outcome;
+    if (issued !== undefined && flavour !== 'api') this.#hand(reply, issued);
+    if (flavour === 'html')
+      return seeOther(reply, verificationUrl ?? this.#returnUrl(outcome.flow));
+    const identity = accountView(account, { publicUrl: this.#config.publicUrl });
+    const token = flavour === 'api' ? issued?.token.reveal() : undefined;
+    return reply.send({
+      identity,
+      ...(issued === undefined ? {} : { session: sessionView(issued.session, identity) }),
+      ...(token === undefined ? {} : { session_token: token }),
+      continue_with: [
+        ...(token === undefined
+          ? []
+          : [{ action: 'set_ory_session_token', ory_session_token: token }]),
+        ...continueWith,
+        ...(flavour === 'spa' ? this.#onwards(outcome.flow) : []),
+      ],
+    });
+  }
+
+  async #settings(
+    flow: Flow,
+    submission: Submission,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flavour: Flavour,
+  ): Promise<FastifyReply> {
+    const visitor = await visitorOf(this.#services, request);
+    const outcome = await this.#manager.settings.submit(flow, submission, visitor);
+    if (outcome.kind === 'detour') return this.#detour(outcome.url, reply, flavour);
+    if (outcome.kind === 'shown') return this.#shown(outcome, reply, flavour);
+    if (flavour === 'html') {
+      const target = outcome.flow.returnTo ?? this.#config.flows.settings.after.defaultReturnUrl;
+      return seeOther(reply, target ?? uiUrl(this.#config, 'settings', outcome.flow));
+    }
+    const view = await this.#view(outcome.flow);
+    if (flavour === 'api') return reply.send(view);
+    const before = outcome.flow.continueWith;
+    return reply.send({ ...view, continue_with: [...before, ...this.#onwards(outcome.flow)] });
+  }
+
+  async #recovery(
+    flow: Flow,
+    submission: Submission,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flavour: Flavour,
+  ): Promise<FastifyReply> {
+    const visitor = await visitorOf(this.#services, request);
+    const outcome = await this.#manager.recovery.submit(flow, submission, visitor);
+    return this.#recovered(outcome, request, reply, flavour);
+  }
+
+  async #recovered(
+    outcome: Awaited<ReturnType<AccountsManager['recovery']['submit']>>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flavour: Flavour,
+  ): Promise<FastifyReply> {
+    if (outcome.kind === 'shown') return this.#shown(outcome, reply, flavour);
+    const { issued, settings } = outcome;
+    if (flavour !== 'api') {
+      setSessionCookie(
+        this.#config,
+        reply,
+        issued.token.reveal(),
+        issued.session.expiresAtMs,
+        this.#services.clock.now(),
+      );
+      // The settings flow was begun for this browser's secret; an administrator's flow had none.
+      if (csrfOf(this.#config, request) === undefined) ensureCsrf(this.#config, request, reply);
+    }
+    const url = uiUrl(this.#config, 'settings', settings);
+    if (flavour === 'html') return seeOther(reply, url);
+    if (!this.#config.features.useContinueWithTransitions && flavour === 'spa')
+      throw new FlowFault('browser_location_change_required', { redirectTo: url });
+    const token = { action: 'set_ory_session_token', ory_session_token: issued.token.reveal() };
+    return reply.send({
+      ...(await this.#view(outcome.flow)),
+      continue_with: [
+        ...(flavour === 'api' ? [token] : []),
+        { action: 'show_settings_ui', flow: { id: settings.id, url } },
+      ],
+    });
+  }
+
+  async #verification(
+    flow: Flow,
+    submission: Submission,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flavour: Flavour,
+  ): Promise<FastifyReply> {
+    const visitor = await visitorOf(this.#services, request);
+    const outcome = await this.#manager.verification.submit(flow, submission, visitor);
+    return this.#shown(outcome, reply, flavour);
+  }
+
+  /** A mailed link of verification or recovery was opened in a browser. */
+  async open(
+    kind: 'verification' | 'recovery',
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    try {
+      const flow = await this.#find(kind, queryText(request, 'flow') ?? '');
+      const given = queryText(request, 'code') ?? queryText(request, 'token') ?? '';
+      if (flow.expiresAtMs <= this.#services.clock.now())
+        return await this.#replace(flow, request, reply, 'html');
+      // The link may be opened in another browser than the one that asked: from now on it is that one's flow.
+      const csrf = ensureCsrf(this.#config, request, reply);
+      if (kind === 'verification') {
+        const filled = await this.#manager.verification.fillIn(rebind(flow, csrf), given);
+        return seeOther(reply, uiUrl(this.#config, kind, filled));
+      }
+      const visitor = await visitorOf(this.#services, request);
+      const outcome = await this.#manager.recovery.open(rebind(flow, csrf), given, visitor);
+      return await this.#recovered(outcome, request, reply, 'html');
+    } catch (reason) {
+      return tell(this.#services, request, reply, reason, wantsJson(request.headers));
+    }
+  }
+
+  /** Faults that have a better answer for a browser than the error page. */
+  async #refuse(
+    kind: FlowKind,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    reason: unknown,
+    isJson: boolean,
+  ): Promise<FastifyReply> {
+    if (reason instanceof UnverifiedAddress)
+      return this.#sendToVerify(request, reply, reason, isJson);
+    if (!isJson && reason instanceof FlowFault) {
+      const { publicUrl, defaultReturnUrl } = this.#config;
+      const here = encodeURIComponent(`${publicUrl}${request.url}`);
+      if (reason.id === 'session_already_available')
+        return seeOther(reply, this.#allowed(queryText(request, 'return_to')) ?? defaultReturnUrl);
+      if (
+        reason.id === 'session_aal1_required' ||
+        (reason.id === 'session_inactive' && kind === 'settings')
+      )
+        return seeOther(reply, `${publicUrl}/self-service/login/browser?return_to=${here}`);
+      if (reason.id === 'session_aal2_required')
+        return seeOther(
+          reply,
+          `${publicUrl}/self-service/login/browser?aal=aal2&return_to=${here}`,
+        );
+      if (reason.details.redirectTo !== undefined)
+        return seeOther(reply, reason.details.redirectTo);
+    }
+    return tell(this.#services, request, reply, reason, isJson);
+  }
+
+  #allowed(text: string | undefined): string | undefined {
+    const { publicUrl, allowedReturnUrls } = this.#config;
+    try {
+      return this.#returnTo(text, {
+        publicUrl,
+        allowed: allowedReturnUrls,
+        pages: `${publicUrl}/ui`,
+      });
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #sendToVerify(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { account }: UnverifiedAddress,
+    isJson: boolean,
+  ): Promise<FastifyReply> {
+    const [address] = account.verifiableAddresses;
+    if (address === undefined || !this.#config.flows.verification.isEnabled)
+      return tell(
+        this.#services,
+        request,
+        reply,
+        new FlowFault('session_verified_address_required'),
+        isJson,
+      );
+    const prepared = await this.#manager.verification.prepareFor(account, address, {
+      type: isJson && request.headers.cookie === undefined ? 'api' : 'browser',
+      requestUrl: `${this.#config.publicUrl}${request.url}`,
+      csrf: ensureCsrf(this.#config, request, reply),
+      returnTo: undefined,
+    });
+    await this.#services.store.write((trx) => prepared.put(trx));
+    if (!isJson) return seeOther(reply, uiUrl(this.#config, 'verification', prepared.flow));
+    const fault = new FlowFault('session_verified_address_required', {
+      details: { continue_with: [prepared.continueWith] },
+    });
+    return tell(this.#services, request, reply, fault, true);
+  }
+}
+
+/** The flow under another browser's CSRF secret. */
+function rebind(flow: Flow, csrf: string): Flow {
+  return flow.type === 'browser' ? { ...flow, csrf } : flow;
+}
+
+/** Adds the routes of all flows. */
+export function addFlowRoutes(app: FastifyInstance, manager: AccountsManager): void {
+  const surface = new FlowSurface(manager);
+  for (const kind of FLOW_KINDS) {
+    const base = `/self-service/${kind}`;
+    app.get(`${base}/browser`, (q, r) => surface.begin(kind, 'browser', q, r));
+    app.get(`${base}/api`, (q, r) => surface.begin(kind, 'api', q, r));
+    app.get(`${base}/flows`, (q, r) => surface.read(kind, q, r));
+    app.post(base, (q, r) => surface.submit(kind, q, r));
+    if (kind === 'verification' || kind === 'recovery')
+      app.get(base, (q, r) => surface.open(kind, q, r));
+  }
+}

@@ -1,0 +1,129 @@
+/** Our own sign-in pages over the flows: what another program would be behind `ui_url`. They read flows as such a program does. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { JsonObject, Session } from '../account.ts';
+import { FLOW_KINDS, type Flow, type FlowKind } from '../flows/flow.ts';
+import type { AccountsManager } from '../manager.ts';
+import { type PageLinks, renderError, renderFlow, renderWelcome } from '../pages/flow-page.ts';
+import { pageHeaders } from '../pages/page.ts';
+import { seeOther } from './answer.ts';
+import { csrfOf, queryText, sessionOf } from './web.ts';
+
+class PageSurface {
+  readonly #manager: AccountsManager;
+  constructor(manager: AccountsManager) {
+    this.#manager = manager;
+  }
+  get #services(): AccountsManager['services'] {
+    return this.#manager.services;
+  }
+  get #brand(): string {
+    return new URL(this.#services.config.publicUrl).host;
+  }
+
+  async #links(session: Session | undefined, returnTo?: string): Promise<PageLinks> {
+    const { publicUrl, flows } = this.#services.config;
+    const to = (kind: FlowKind): string => {
+      const url = new URL(`${publicUrl}/self-service/${kind}/browser`);
+      if (returnTo !== undefined) url.searchParams.set('return_to', returnTo);
+      return url.toString();
+    };
+    const token =
+      session === undefined ? undefined : await this.#services.sessions.logoutToken(session.id);
+    return {
+      login: to('login'),
+      registration: flows.registration.isEnabled ? to('registration') : undefined,
+      recovery: flows.recovery.isEnabled ? to('recovery') : undefined,
+      home: `${publicUrl}/ui/`,
+      logout: token === undefined ? undefined : `${publicUrl}/self-service/logout?token=${token}`,
+    };
+  }
+
+  #send(reply: FastifyReply, page: string, targets: readonly string[] = []): FastifyReply {
+    return reply.headers(pageHeaders(targets)).send(page);
+  }
+
+  async flow(kind: FlowKind, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { config, flows, clock } = this.#services;
+    const again = `${config.publicUrl}/self-service/${kind}/browser`;
+    const id = queryText(request, 'flow');
+    const flow = id === undefined ? undefined : await flows.find(kind, id);
+    if (flow === undefined || flow.expiresAtMs <= clock.now() || flow.type !== 'browser')
+      return seeOther(reply, again);
+    const session = await sessionOf(this.#services, request.headers);
+    // A page shows what its form may say: another browser's flow is begun anew.
+    const isOwn =
+      kind === 'settings'
+        ? session?.accountId === flow.accountId
+        : flow.csrf === undefined || csrfOf(config, request) === flow.csrf;
+    if (!isOwn) return seeOther(reply, again);
+    const links = await this.#links(session, flow.returnTo);
+    const page = renderFlow(kind, pageOf(flow), { brand: this.#brand, links });
+    return this.#send(reply, page, targetsOf(flow, config.allowedReturnUrls));
+  }
+
+  async error(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const id = queryText(request, 'id') ?? '';
+    const note = await this.#services.flows.findNote('error', id);
+    const data = note?.data;
+    const error =
+      typeof data === 'object' && data !== null && !Array.isArray(data)
+        ? ((data as JsonObject)['error'] as JsonObject | undefined)
+        : undefined;
+    const page = renderError(
+      {
+        code: Number(error?.['code'] ?? 404),
+        reason: String(error?.['reason'] ?? 'This error is no longer known.'),
+        message: String(error?.['message'] ?? ''),
+      },
+      { brand: this.#brand, home: `${this.#services.config.publicUrl}/ui/` },
+    );
+    return this.#send(reply, page);
+  }
+
+  async welcome(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const session = await sessionOf(this.#services, request.headers);
+    const account =
+      session === undefined ? undefined : await this.#services.accounts.get(session.accountId);
+    const links = await this.#links(session);
+    const when = (ms: number): string => new Date(ms).toUTCString();
+    const who =
+      session === undefined || account === undefined
+        ? undefined
+        : {
+            name: account.verifiableAddresses[0]?.value ?? account.id,
+            since: when(session.authenticatedAtMs),
+            until: when(session.expiresAtMs),
+          };
+    const settings = `${this.#services.config.publicUrl}/self-service/settings/browser`;
+    return this.#send(reply, renderWelcome(who, { brand: this.#brand, links, settings }));
+  }
+}
+
+function pageOf(flow: Flow): Parameters<typeof renderFlow>[1] {
+  return {
+    id: flow.id,
+    ui: flow.ui,
+    state: flow.state,
+    isRefresh: flow.isRefresh,
+    isSecondFactor: flow.requestedAal === 'aal2',
+    returnTo: flow.returnTo,
+  };
+}
+
+/** A browser holds `form-action` against the redirect behind a form as well. */
+function targetsOf(flow: Flow, allowed: readonly string[]): readonly string[] {
+  const origins = [flow.returnTo, ...allowed].flatMap((text) => {
+    const [origin] = /^https?:\/\/[^/?#;,\s']+/i.exec(text ?? '') ?? [];
+    return origin === undefined ? [] : [origin];
+  });
+  return origins;
+}
+
+/** Adds `/ui/…`, and sends who opens the bare address there. */
+export function addPages(app: FastifyInstance, manager: AccountsManager): void {
+  const surface = new PageSurface(manager);
+  for (const kind of FLOW_KINDS) app.get(`/ui/${kind}`, (q, r) => surface.flow(kind, q, r));
+  app.get('/ui/error', (q, r) => surface.error(q, r));
+  app.get('/ui/', (q, r) => surface.welcome(q, r));
+  app.get('/', (_q, r) => seeOther(r, `${manager.services.config.publicUrl}/ui/`));
+}

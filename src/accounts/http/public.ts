@@ -1,0 +1,54 @@
+/** The public surface of accounts as one Fastify plugin: forms and JSON in, Kratos's shapes out, safe headers on all. */
+import formbody from '@fastify/formbody';
+import type { FastifyInstance } from 'fastify';
+import type { Session } from '../account.ts';
+import type { AccountsManager } from '../manager.ts';
+import { errorBody } from './answer.ts';
+import { addFlowRoutes } from './flows.ts';
+import { addPages } from './pages.ts';
+import { addSessionRoutes, type LogoutHook } from './sessions.ts';
+
+const BODY_BYTES_MAX = 256 * 1024;
+
+/** Adds the surface; answers what ends a session from elsewhere, with all that rests on it. */
+export async function addPublicAccounts(
+  app: FastifyInstance,
+  manager: AccountsManager,
+  o: {
+    readonly onLogout: LogoutHook;
+    readonly version: string;
+    readonly isReady: () => Promise<void>;
+  },
+): Promise<(session: Session) => Promise<void>> {
+  let end: (session: Session) => Promise<void> = async () => undefined;
+  await app.register(async (scope) => {
+    await scope.register(formbody, { bodyLimit: BODY_BYTES_MAX });
+    scope.addHook('onSend', async (_request, reply) => {
+      reply.header('x-content-type-options', 'nosniff');
+      reply.header('x-frame-options', 'DENY');
+      reply.header('referrer-policy', 'same-origin');
+      if (!reply.hasHeader('content-security-policy'))
+        reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+    });
+    scope.setErrorHandler((reason, _request, reply) => {
+      const { status, body } = errorBody(reason);
+      if (status >= 500)
+        manager.services.logger.error({ err: reason }, 'a sign-in request met a fault');
+      return reply.code(status).send(body);
+    });
+    addFlowRoutes(scope, manager);
+    end = addSessionRoutes(scope, manager, o.onLogout);
+    addPages(scope, manager);
+    scope.get('/health/alive', async () => ({ status: 'ok' }));
+    scope.get('/health/ready', async (_request, reply) => {
+      try {
+        await o.isReady();
+        return { status: 'ok' };
+      } catch {
+        return reply.code(503).send({ errors: { database: 'The database is out of reach' } });
+      }
+    });
+    scope.get('/version', async () => ({ version: o.version }));
+  });
+  return (session) => end(session);
+}

@@ -1,0 +1,108 @@
+/** All of accounts over one store, put together: what server/ holds, and what the surfaces work with. */
+import type { Audit } from '../audit/index.ts';
+import type { Fabric } from '../fabric/index.ts';
+import type { Clock, Logger } from '../kernel/index.ts';
+import type { Store } from '../store/index.ts';
+import { Budgets } from './budgets.ts';
+import type { AccountsConfig } from './config/config.ts';
+import { LoginFlows } from './flows/login.ts';
+import type { Method } from './flows/method.ts';
+import { RecoveryFlows } from './flows/recovery.ts';
+import { RegistrationFlows } from './flows/registration.ts';
+import { SettingsFlows } from './flows/settings.ts';
+import { FlowStore } from './flows/store.ts';
+import { VerificationFlows } from './flows/verification.ts';
+import { createCodeMethod } from './methods/code.ts';
+import { createLookupMethod } from './methods/lookup-secret.ts';
+import { createPasswordMethod } from './methods/password.ts';
+import { createProfileMethod } from './methods/profile.ts';
+import { createTotpMethod } from './methods/totp.ts';
+import { AccountRepository } from './repository.ts';
+import { compileIdentitySchema } from './schema/identity-schema.ts';
+import type { MessageQueue, PasswordHasher, PasswordPolicy, Services } from './services.ts';
+import { SessionManager } from './sessions.ts';
+
+const SWEEP_INTERVAL_MS = 60_000;
+const DAY_MS = 24 * 3_600_000;
+
+export interface AccountsParts {
+  readonly config: AccountsConfig;
+  readonly store: Store;
+  readonly fabric: Fabric;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly hasher: PasswordHasher;
+  readonly passwordPolicy: PasswordPolicy;
+  readonly messages: MessageQueue;
+}
+
+export class AccountsManager {
+  readonly services: Services;
+  readonly methods: readonly Method[];
+  readonly login: LoginFlows;
+  readonly registration: RegistrationFlows;
+  readonly settings: SettingsFlows;
+  readonly recovery: RecoveryFlows;
+  readonly verification: VerificationFlows;
+  #sweeper: NodeJS.Timeout | undefined;
+
+  private constructor(services: Services) {
+    this.services = services;
+    const { methods } = services.config;
+    this.methods = [
+      ...(methods.profile.isEnabled ? [createProfileMethod(services)] : []),
+      ...(methods.password.isEnabled ? [createPasswordMethod(services)] : []),
+      ...(methods.code.isEnabled ? [createCodeMethod(services)] : []),
+      ...(methods.totp.isEnabled ? [createTotpMethod(services)] : []),
+      ...(methods.lookupSecret.isEnabled ? [createLookupMethod(services)] : []),
+    ];
+    this.verification = new VerificationFlows(services);
+    this.login = new LoginFlows(services, this.methods);
+    this.registration = new RegistrationFlows(services, this.methods, this.verification);
+    this.settings = new SettingsFlows(services, this.methods, this.verification);
+    this.recovery = new RecoveryFlows(services, this.settings);
+  }
+
+  /** Throws `invalid` for an identity schema that does not compile. */
+  static async open(parts: AccountsParts): Promise<AccountsManager> {
+    const { store, fabric, clock, config } = parts;
+    const accounts = new AccountRepository(store, fabric);
+    await accounts.open();
+    // Made now: a key that is first made inside of a transaction would wait for it.
+    for (const name of ['accounts/flows', 'accounts/codes', 'accounts/logout', 'accounts/messages'])
+      await fabric.keyring.secret(name);
+    const services: Services = {
+      ...parts,
+      accounts,
+      sessions: new SessionManager({
+        ...{ store, fabric, clock },
+        lifespanMs: config.session.lifespanMs,
+      }),
+      flows: new FlowStore({ store, fabric, clock }),
+      budgets: new Budgets({ store, clock }),
+      schemas: new Map(
+        config.schemas.map(({ id, document }) => [id, compileIdentitySchema(id, document)]),
+      ),
+    };
+    const manager = new AccountsManager(services);
+    manager.#sweeper = setInterval(() => void manager.#sweep(), SWEEP_INTERVAL_MS);
+    manager.#sweeper.unref();
+    return manager;
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
+  }
+
+  async #sweep(): Promise<void> {
+    const { flows, sessions, budgets, logger } = this.services;
+    try {
+      await flows.sweep(DAY_MS);
+      await sessions.sweep(30 * DAY_MS);
+      await budgets.sweep(2 * DAY_MS);
+    } catch (reason) {
+      logger.warn({ err: reason }, 'what has expired could not be removed; it is tried again');
+    }
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * One-time codes by mail as a way to sign in (passwordless) and as a second factor (reference: Kratos's method `code`).
+ * INVARIANT: whether an address is known is never told; a try is counted before it is judged.
+ */
+import type { Account, JsonObject } from '../account.ts';
+import { countTry, forgetCode, isCode, newCode, noteCode, sentCode } from '../codes.ts';
+import {
+  type Flow,
+  isTrue,
+  problem,
+  type Submission,
+  show,
+  textOf,
+  type Visitor,
+} from '../flows/flow.ts';
+import { csrfNode } from '../flows/form.ts';
+import type {
+  Authenticated,
+  LoginMethod,
+  Method,
+  Registered,
+  RegistrationMethod,
+  Shown,
+} from '../flows/method.ts';
+import { markVerified } from '../flows/verification.ts';
+import {
+  type CodeAddress,
+  type IdentitySchema,
+  normaliseIdentifier,
+} from '../schema/identity-schema.ts';
+import { type NewMessage, type Services, schemaOf } from '../services.ts';
+import { attemptBudgets, refuseSpent } from '../throttle.ts';
+import { FLOW, INVALID, LABEL, LOGIN, REGISTRATION } from '../ui/message.ts';
+import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
+import { templateIdentity } from '../view.ts';
+
+function codeInput(label: UiText): UiNode {
+  return input(
+    'code',
+    {
+      name: 'code',
+      type: 'text',
+      required: true,
+      pattern: '[0-9]+',
+      maxlength: 6,
+      autocomplete: 'one-time-code',
+    },
+    label,
+  );
+}
+
+/** What both flows share: sending a code and judging it. */
+class CodeSender {
+  readonly services: Services;
+  constructor(services: Services) {
+    this.services = services;
+  }
+
+  async send(
+    flow: Flow,
+    to: CodeAddress,
+    o: {
+      readonly account: Account | undefined;
+      readonly message: Omit<NewMessage, 'via' | 'recipient' | 'data'>;
+      readonly variable: string;
+      readonly isSent: boolean;
+    },
+  ): Promise<{ readonly flow: Flow; readonly messages: readonly NewMessage[] }> {
+    const { config, clock, fabric } = this.services;
+    const { lifespanMs, maxSubmissions } = config.methods.code;
+    const code = newCode();
+    const noted = await noteCode(fabric, flow, code, {
+      ...{ address: to.value, via: to.via, accountId: o.account?.id },
+      triesLeft: maxSubmissions,
+      expiresAtMs: clock.now() + lifespanMs,
+    });
+    const data = {
+      To: to.value,
+      [o.variable]: code,
+      ExpiresInMinutes: Math.round(lifespanMs / 60_000),
+      ...(o.account === undefined ? {} : { Identity: templateIdentity(o.account) }),
+    };
+    const message: NewMessage = { ...o.message, via: to.via, recipient: to.value, data };
+    return { flow: noted, messages: o.isSent ? [message] : [] };
+  }
+
+  /** The flow with the try counted, when the code is right. Throws FlowProblem with the wrong one counted. */
+  async judge(
+    flow: Flow,
+    given: string,
+    visitor: Visitor,
+    wrong: UiText,
+  ): Promise<{
+    readonly flow: Flow;
+    readonly address: CodeAddress;
+    readonly accountId: string | undefined;
+  }> {
+    const { fabric, flows, clock, budgets } = this.services;
+    const sent = sentCode(flow);
+    if (sent === undefined) throw problem(wrong);
+    await refuseSpent(
+      budgets,
+      attemptBudgets('login code', visitor, sent.accountId ?? sent.address, true),
+    );
+    const counted = await flows.replace(countTry(flow, sent));
+    if (!(await isCode(fabric, flow, sent, given, clock.now())))
+      throw problem(wrong, undefined, counted);
+    return {
+      flow: forgetCode(counted),
+      address: { value: sent.address, via: sent.via },
+      accountId: sent.accountId,
+    };
+  }
+}
+
+class CodeLogin implements LoginMethod {
+  readonly name = 'code';
+  readonly aal: 'aal1' | 'aal2';
+  readonly #sender: CodeSender;
+  constructor(sender: CodeSender, aal: 'aal1' | 'aal2') {
+    this.#sender = sender;
+    this.aal = aal;
+  }
+  get #services(): Services {
+    return this.#sender.services;
+  }
+
+  async nodes(_flow: Flow, account: Account | undefined): Promise<readonly UiNode[]> {
+    if (this.aal === 'aal1') return [submit('code', 'method', 'code', LOGIN.sendCode)];
+    return this.#addresses(account).map((a) =>
+      submit('code', 'address', a.value, LOGIN.sendCodeTo(a.value)),
+    );
+  }
+
+  #addresses(account: Account | undefined): readonly CodeAddress[] {
+    if (account === undefined) return [];
+    return schemaOf(this.#services, account).codeAddresses(account.traits);
+  }
+
+  async submit(
+    flow: Flow,
+    submission: Submission,
+    visitor: Visitor,
+    known: Account | undefined,
+  ): Promise<Authenticated | Shown> {
+    const code = textOf(submission, 'code');
+    const isAgain = isTrue(submission, 'resend') || textOf(submission, 'resend') === 'code';
+    if (code !== undefined && !isAgain) return this.#judge(flow, code, visitor, known);
+    const { accounts, budgets } = this.#services;
+    const before = sentCode(flow);
+    const given =
+      textOf(submission, 'address') ?? textOf(submission, 'identifier') ?? before?.address;
+    if (given === undefined) throw problem(INVALID.required('identifier'), 'identifier');
+    const value = normaliseIdentifier(given);
+    const account =
+      known ?? (await accounts.findByIdentifier(value, ['code', 'password', 'webauthn']));
+    const address = this.#addresses(account).find((a) => a.value === value);
+    if (known !== undefined && address === undefined) throw problem(FLOW.addressUnknown);
+    await refuseSpent(budgets, attemptBudgets('login mail', visitor, value, false));
+    const sent = await this.#sender.send(flow, address ?? { value, via: 'email' }, {
+      account: address === undefined ? undefined : account,
+      message: { templateType: 'login_code_valid' },
+      variable: 'LoginCode',
+      isSent: address !== undefined,
+    });
+    return {
+      kind: 'shown',
+      messages: sent.messages,
+      flow: show(
+        { ...sent.flow, state: 'sent_email' },
+        [
+          csrfNode(flow),
+          input('default', { name: 'identifier', type: 'hidden', value }),
+          codeInput(LABEL.loginCode),
+          submit('code', 'method', 'code', LOGIN.continue),
+          submit('code', 'resend', 'code', LABEL.resend),
+        ],
+        [LOGIN.codeSent],
+      ),
+    };
+  }
+
+  async #judge(
+    flow: Flow,
+    code: string,
+    visitor: Visitor,
+    known: Account | undefined,
+  ): Promise<Authenticated> {
+    const { accounts, clock } = this.#services;
+    const judged = await this.#sender.judge(flow, code, visitor, FLOW.loginCodeWrong);
+    const account =
+      judged.accountId === undefined ? undefined : await accounts.get(judged.accountId);
+    if (account === undefined || (known !== undefined && known.id !== account.id))
+      throw problem(FLOW.loginCodeWrong, undefined, judged.flow);
+    const nowMs = clock.now();
+    return {
+      kind: 'authenticated',
+      account,
+      flow: judged.flow,
+      changed: markVerified(account, judged.address.value, judged.address.via, nowMs),
+      method: { method: 'code', aal: this.aal, completedAtMs: nowMs },
+    };
+  }
+}
+
+class CodeRegistration implements RegistrationMethod {
+  readonly name = 'code';
+  readonly #sender: CodeSender;
+  constructor(sender: CodeSender) {
+    this.#sender = sender;
+  }
+
+  async nodes(): Promise<readonly UiNode[]> {
+    return [submit('code', 'method', 'code', REGISTRATION.sendCode)];
+  }
+
+  async submit(
+    flow: Flow,
+    submission: Submission,
+    traits: JsonObject,
+    schema: IdentitySchema,
+    visitor: Visitor,
+  ): Promise<Registered | Shown> {
+    const { clock, budgets } = this.#sender.services;
+    const [address] = schema.codeAddresses(traits);
+    if (address === undefined) throw problem(INVALID.noIdentifier);
+    const code = textOf(submission, 'code');
+    if (code !== undefined) {
+      const judged = await this.#sender.judge(flow, code, visitor, FLOW.registrationCodeWrong);
+      if (judged.address.value !== address.value) throw problem(INVALID.traitsChanged);
+      const nowMs = clock.now();
+      return {
+        kind: 'registered',
+        traits,
+        flow: judged.flow,
+        verified: [address],
+        credentials: [
+          {
+            type: 'code',
+            identifiers: schema.codeAddresses(traits).map((a) => a.value),
+            version: 0,
+            config: { addresses: [{ channel: address.via, address: address.value }] },
+            createdAtMs: nowMs,
+            updatedAtMs: nowMs,
+          },
+        ],
+        method: { method: 'code', aal: 'aal1', completedAtMs: nowMs },
+      };
+    }
+    await refuseSpent(budgets, attemptBudgets('registration mail', visitor, address.value, false));
+    const sent = await this.#sender.send(flow, address, {
+      account: undefined,
+      message: { templateType: 'registration_code_valid' },
+      variable: 'RegistrationCode',
+      isSent: true,
+    });
+    const hidden = schema
+      .nodes('default', traits)
+      .map(
+        (n): UiNode =>
+          n.attributes.node_type === 'input'
+            ? { ...n, attributes: { ...n.attributes, type: 'hidden' } }
+            : n,
+      );
+    return {
+      kind: 'shown',
+      messages: sent.messages,
+      flow: show(
+        { ...sent.flow, state: 'sent_email' },
+        [
+          csrfNode(flow),
+          ...hidden,
+          codeInput(LABEL.registrationCode),
+          submit('code', 'method', 'code', REGISTRATION.continue),
+          submit('code', 'resend', 'code', LABEL.resend),
+        ],
+        [REGISTRATION.codeSent],
+      ),
+    };
+  }
+}
+
+/** The method, with the flows that the configuration lets it serve. */
+export function createCodeMethod(services: Services): Method {
+  const sender = new CodeSender(services);
+  const { isPasswordless, isMfa } = services.config.methods.code;
+  return {
+    name: 'code',
+    ...(isPasswordless
+      ? { login: new CodeLogin(sender, 'aal1'), registration: new CodeRegistration(sender) }
+      : {}),
+    ...(isMfa ? { secondFactor: new CodeLogin(sender, 'aal2') } : {}),
+  };
+}

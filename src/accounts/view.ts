@@ -1,0 +1,163 @@
+/**
+ * The JSON that Kratos's clients know, made from what accounts are. Pure. INVARIANT: a field leaves by being named here;
+ * credentials' configurations and `metadata_admin` only on the administrators' surface.
+ */
+import type {
+  Account,
+  AuthenticationMethod,
+  CredentialType,
+  JsonObject,
+  RecoveryAddress,
+  Session,
+  VerifiableAddress,
+} from './account.ts';
+import type { Flow } from './flows/flow.ts';
+
+export type View = Readonly<Record<string, unknown>>;
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+function addressView(a: RecoveryAddress): View {
+  return {
+    id: a.id,
+    value: a.value,
+    via: a.via,
+    created_at: iso(a.createdAtMs),
+    updated_at: iso(a.updatedAtMs),
+  };
+}
+function verifiableView(a: VerifiableAddress): View {
+  return {
+    ...addressView(a),
+    verified: a.verified,
+    status: a.status,
+    ...(a.verifiedAtMs === undefined ? {} : { verified_at: iso(a.verifiedAtMs) }),
+  };
+}
+
+export interface AccountViewOptions {
+  readonly publicUrl: string;
+  /** The administrators' view. */
+  readonly isAdmin?: boolean;
+  /** The types whose configuration is shown too. */
+  readonly withConfig?: readonly CredentialType[];
+}
+
+export function schemaUrl(publicUrl: string, schemaId: string): string {
+  return `${publicUrl}/schemas/${Buffer.from(schemaId).toString('base64url')}`;
+}
+
+/** An identity. */
+export function accountView(account: Account, o: AccountViewOptions): View {
+  const credentials = [...account.credentials.values()].map((c) => [
+    c.type,
+    {
+      type: c.type,
+      identifiers: c.identifiers,
+      version: c.version,
+      created_at: iso(c.createdAtMs),
+      updated_at: iso(c.updatedAtMs),
+      ...(o.withConfig?.includes(c.type) === true ? { config: c.config } : {}),
+    },
+  ]);
+  return {
+    id: account.id,
+    ...(account.externalId === undefined ? {} : { external_id: account.externalId }),
+    ...(o.isAdmin === true ? { credentials: Object.fromEntries(credentials) } : {}),
+    schema_id: account.schemaId,
+    schema_url: schemaUrl(o.publicUrl, account.schemaId),
+    state: account.state,
+    state_changed_at: iso(account.stateChangedAtMs),
+    traits: account.traits,
+    verifiable_addresses: account.verifiableAddresses.map(verifiableView),
+    recovery_addresses: account.recoveryAddresses.map(addressView),
+    metadata_public: account.metadataPublic,
+    ...(o.isAdmin === true ? { metadata_admin: account.metadataAdmin } : {}),
+    created_at: iso(account.createdAtMs),
+    updated_at: iso(account.updatedAtMs),
+    organization_id: account.organizationId ?? null,
+  };
+}
+
+function methodView(m: AuthenticationMethod): View {
+  return {
+    method: m.method,
+    aal: m.aal,
+    completed_at: iso(m.completedAtMs),
+    ...(m.provider === undefined ? {} : { provider: m.provider }),
+  };
+}
+
+/** A session, with its person where that may be shown. */
+export function sessionView(
+  session: Session,
+  identity: View | undefined,
+  extra: { readonly tokenized?: string } = {},
+): View {
+  return {
+    id: session.id,
+    active: session.isActive,
+    expires_at: iso(session.expiresAtMs),
+    authenticated_at: iso(session.authenticatedAtMs),
+    authenticator_assurance_level: session.aal,
+    authentication_methods: session.methods.map(methodView),
+    issued_at: iso(session.issuedAtMs),
+    ...(identity === undefined ? {} : { identity }),
+    devices: session.devices.map((d) => ({
+      id: d.id,
+      ip_address: d.ipAddress,
+      user_agent: d.userAgent,
+      location: d.location,
+    })),
+    ...(extra.tokenized === undefined ? {} : { tokenized: extra.tokenized }),
+  };
+}
+
+function loginView(flow: Flow): View {
+  return {
+    refresh: flow.isRefresh,
+    requested_aal: flow.requestedAal,
+    created_at: iso(flow.issuedAtMs),
+    updated_at: iso(flow.issuedAtMs),
+    identity_schema: flow.schemaId,
+    ...(flow.loginChallenge === undefined ? {} : { oauth2_login_challenge: flow.loginChallenge }),
+    ...(flow.exchangeCode === undefined ? {} : { session_token_exchange_code: flow.exchangeCode }),
+  };
+}
+
+/** A flow as its owner sees it. */
+export function flowView(flow: Flow, identity?: View): View {
+  const { continueWith, transientPayload } = flow;
+  return {
+    id: flow.id,
+    type: flow.type,
+    expires_at: iso(flow.expiresAtMs),
+    issued_at: iso(flow.issuedAtMs),
+    request_url: flow.requestUrl,
+    ...(flow.returnTo === undefined ? {} : { return_to: flow.returnTo }),
+    ...(flow.active === undefined ? {} : { active: flow.active }),
+    ui: flow.ui,
+    state: flow.state,
+    ...(flow.organizationId === undefined ? {} : { organization_id: flow.organizationId }),
+    ...(transientPayload === undefined ? {} : { transient_payload: transientPayload }),
+    ...(flow.kind === 'login' ? loginView(flow) : {}),
+    ...(flow.kind === 'registration'
+      ? {
+          ...(flow.loginChallenge === undefined
+            ? {}
+            : { oauth2_login_challenge: flow.loginChallenge }),
+          ...(flow.exchangeCode === undefined
+            ? {}
+            : { session_token_exchange_code: flow.exchangeCode }),
+          identity_schema: flow.schemaId,
+        }
+      : {}),
+    ...(flow.kind === 'settings' && identity !== undefined ? { identity } : {}),
+    ...(continueWith.length === 0 ? {} : { continue_with: continueWith }),
+  };
+}
+
+/** A short view of traits for templates, without anything secret. */
+export function templateIdentity(account: Account): JsonObject {
+  return { id: account.id, schema_id: account.schemaId, traits: account.traits };
+}
