@@ -40,7 +40,11 @@ describe('the configuration', () => {
   it('listens on this machine alone without a file', () => {
     const config = load();
     const { permissions, ...rest } = config;
-    expect(rest).toEqual({ ...DEFAULTS, home, rootKeyFile: join(home, 'root.key') });
+    expect(rest).toEqual({
+      ...{ ...DEFAULTS, home, rootKeyFile: join(home, 'root.key') },
+      ...{ hasAccounts: true, accountsUrl: undefined, kratosFile: undefined },
+      accountsAdmin: { host: '127.0.0.1', port: 4434, isOpen: false },
+    });
     const own = (port: number) => ({ host: '127.0.0.1', port, isOpen: false, cors: undefined });
     expect(permissions).toMatchObject({
       ...{ read: own(4466), write: own(4467), metrics: own(4468), language: own(4469) },

@@ -52,6 +52,29 @@ const ConfigFile = Type.Object(
         description: 'Relation tuples and checks: the keys of a keto.yml, or the path of one',
       }),
     ),
+    accounts: Type.Optional(
+      Type.Object(
+        {
+          enabled: Type.Optional(Type.Boolean({ description: 'false: no sign-in here' })),
+          admin: Type.Optional(
+            Type.Object(
+              {
+                listen: Type.Optional(Type.String()),
+                auth: Type.Optional(Type.Union([Type.Literal('token'), Type.Literal('none')])),
+              },
+              Strict,
+            ),
+          ),
+          kratos: Type.Optional(Type.String({ description: 'The path of a kratos.yml' })),
+          public_url: Type.Optional(
+            Type.String({
+              description: 'The address under which browsers reach the public listener',
+            }),
+          ),
+        },
+        Strict,
+      ),
+    ),
     log_level: Type.Optional(
       Type.Union([
         Type.Literal('debug'),
@@ -79,6 +102,16 @@ export interface ServerConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Undefined when permissions are turned off. */
   readonly permissions: PermissionConfig | undefined;
+  readonly hasAccounts: boolean;
+  /** A kratos.yml; undefined: our defaults. */
+  readonly kratosFile: string | undefined;
+  readonly accountsAdmin: {
+    readonly host: string;
+    readonly port: number;
+    readonly isOpen: boolean;
+  };
+  /** How browsers reach the public listener, without a slash at the end; undefined: as it listens. */
+  readonly accountsUrl: string | undefined;
 }
 
 /** `POSTERN_SERVER_HOME`, else `~/.postern-server`. */
@@ -190,6 +223,27 @@ export function loadServerConfig(
       path === undefined ? home : dirname(resolve(path)),
       env,
     ),
+    hasAccounts: env['POSTERN_ACCOUNTS'] !== 'off' && file.accounts?.enabled !== false,
+    kratosFile:
+      file.accounts?.kratos === undefined
+        ? undefined
+        : resolve(path === undefined ? home : dirname(resolve(path)), file.accounts.kratos),
+    accountsAdmin: {
+      ...address(
+        setting(
+          'POSTERN_LISTEN_ACCOUNTS_ADMIN',
+          'accounts.admin.listen',
+          file.accounts?.admin?.listen,
+        ),
+        4434,
+      ),
+      isOpen: file.accounts?.admin?.auth === 'none',
+    },
+    accountsUrl: text(
+      'POSTERN_ACCOUNTS_PUBLIC_URL',
+      'accounts.public_url',
+      file.accounts?.public_url,
+    )?.replace(/\/+$/, ''),
     logLevel: level(setting('POSTERN_LOG_LEVEL', 'log_level', file.log_level)),
   });
 }

@@ -29,6 +29,7 @@ import {
 } from '../permissions/index.ts';
 import type { ServerCertificate } from './certificate.ts';
 import { type CorsRules, shareAcross } from './cors.ts';
+import { refuseForeign } from './foreign.ts';
 import { publishPermissionsApi } from './http/openapi.ts';
 import type { PermissionConfig, PermissionListener } from './permission-config.ts';
 
@@ -36,7 +37,6 @@ const BODY_BYTES_MAX = 8 * 1024 * 1024;
 /** The command line sends whole files of questions. */
 const ADMIN_BATCH_MAX = 10_000;
 const BEARER = /^Bearer ([0-9a-f]{64})$/i;
-const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 
 export interface PermissionPortsParts {
   readonly permissions: Permissions;
@@ -53,24 +53,6 @@ export interface PermissionPorts {
   /** `host:port` of each. */
   readonly addresses: Readonly<Record<'read' | 'write' | 'metrics' | 'opl', string>>;
   close(): Promise<void>;
-}
-
-/** Throws `denied` for a request that a page of another site could have made. */
-function refuseForeign(listener: PermissionListener, headers: IncomingHttpHeaders): void {
-  const host = headers.host ?? headers[':authority'] ?? '';
-  const isLoopback = LOOPBACK_HOST.test(`${listener.host}`) || listener.host === '::1';
-  if (isLoopback && typeof host === 'string' && host !== '' && !LOOPBACK_HOST.test(host))
-    throw new PosternError('denied', 'This listener answers to loopback names alone', {
-      hint: 'Ask 127.0.0.1, or let the server listen on the address that you mean',
-    });
-  const { origin } = headers;
-  if (origin === undefined) return;
-  const from = URL.canParse(origin) ? new URL(origin).host : undefined;
-  if (from !== undefined && from === host) return;
-  if (listener.cors?.isAllowed(origin) === true) return;
-  throw new PosternError('denied', 'A page of another site may not ask here', {
-    hint: `Name its origin under permissions.serve.*.cors.allowed_origins`,
-  });
 }
 
 function isOwn(listener: PermissionListener, headers: IncomingHttpHeaders): boolean {

@@ -25,14 +25,58 @@ function isLoopbackAddress(address: string | undefined): boolean {
   return address !== undefined && /^(::ffff:)?127\.|^::1$/.test(address);
 }
 
-/** Serves a ready Fastify instance on both; answers the address in use. */
-export async function listenPublic(
+/** The listener, bound and not serving yet: who connects now waits for `serve`. */
+export interface PublicFront {
+  readonly port: number;
+  /** Serves a Fastify instance on both. */
+  serve(app: FastifyInstance, certificate: ServerCertificate): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Takes the address, so that its port is known to what is served there. Throws when it is in use. */
+export async function bindPublic(address: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<PublicFront> {
+  const sockets = new Set<Socket>();
+  let take: (socket: Socket) => void = () => undefined;
+  const ready = Promise.withResolvers<void>();
+  const front: Server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    void ready.promise.then(() => take(socket));
+  });
+  front.maxConnections = CONNECTIONS_MAX;
+  await new Promise<void>((resolve, reject) => {
+    front.once('error', reject);
+    front.listen({ ...address, backlog: CONNECTIONS_MAX }, resolve);
+  });
+  const bound = front.address();
+  let app: FastifyInstance | undefined;
+  return {
+    port: typeof bound === 'object' && bound !== null ? bound.port : address.port,
+    serve: async (served, certificate) => {
+      app = served;
+      take = await doorsOf(served, certificate);
+      ready.resolve();
+    },
+    close: async () => {
+      const closed = new Promise<void>((resolve) => front.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      await app?.close();
+    },
+  };
+}
+
+/** What takes a connection and hands it to HTTP or HTTPS. */
+async function doorsOf(
   app: FastifyInstance,
   certificate: ServerCertificate,
-  address: { readonly host: string; readonly port: number },
-): Promise<{ readonly port: number; close(): Promise<void> }> {
+): Promise<(socket: Socket) => void> {
   await app.ready();
-  // Fastify made it with its own handler; its connections come from the front below.
+  // Fastify made it with its own handler; its connections come from the front.
   const plain = app.server as HttpServer;
   const secure = createHttps(
     {
@@ -50,11 +94,7 @@ export async function listenPublic(
     // Node starts to enforce those two when a server listens; these never do, the front does.
     server.emit('listening');
   }
-  const sockets = new Set<Socket>();
-  const front: Server = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    socket.on('error', () => socket.destroy());
+  return (socket) => {
     const timer = setTimeout(() => socket.destroy(), FIRST_BYTE_MS);
     socket.once('readable', () => {
       clearTimeout(timer);
@@ -71,20 +111,5 @@ export async function listenPublic(
           'HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\nUse https here.\n',
         );
     });
-  });
-  front.maxConnections = CONNECTIONS_MAX;
-  await new Promise<void>((resolve, reject) => {
-    front.once('error', reject);
-    front.listen({ ...address, backlog: CONNECTIONS_MAX }, resolve);
-  });
-  const bound = front.address();
-  return {
-    port: typeof bound === 'object' && bound !== null ? bound.port : address.port,
-    close: async () => {
-      const closed = new Promise<void>((resolve) => front.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-      await app.close();
-    },
   };
 }

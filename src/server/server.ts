@@ -42,7 +42,7 @@ import { addManagementRoutes, type ServerParts } from './http/management.ts';
 import { addNodeRoutes, machineOf, NodeSessions } from './http/nodes.ts';
 import { publishOpenApi } from './http/openapi.ts';
 import { NodePort } from './node-port.ts';
-import { CHECK_INTERVAL_MS, HEADERS_MS, listenPublic } from './public-port.ts';
+import { bindPublic, CHECK_INTERVAL_MS, HEADERS_MS } from './public-port.ts';
 
 export interface RunningServer {
   readonly nodes: { readonly host: string; readonly port: number };
@@ -69,6 +69,7 @@ export interface ServerState {
   readonly nodes: string;
   readonly public: string;
   readonly permissions?: Readonly<Record<'read' | 'write' | 'metrics' | 'opl', string>>;
+  readonly accounts_admin?: string;
   /** Where nodes were told to dial in the last run, when none of it is told now: those nodes do not find it. */
   readonly moved_from?: readonly string[];
   readonly started_at: string;
@@ -215,6 +216,18 @@ export async function runServer(
         ? undefined
         : await room.openPermissions(config.permissions, { store, fabric, audit, logger });
     closers.push(() => permissions?.close());
+    const publicPort = await bindPublic(config.public);
+    closers.push(() => publicPort.close());
+    const accounts = config.hasAccounts
+      ? await (await import('./accounts.ts')).openAccounts(
+          {
+            publicUrl: config.accountsUrl ?? `http://${config.public.host}:${publicPort.port}`,
+            kratosFile: config.kratosFile,
+          },
+          { store, fabric, audit, logger, version: o.version },
+        )
+      : undefined;
+    closers.push(() => accounts?.close());
     const relay = new RelayService();
     const sessions = new NodeSessions();
     let nodeAddress = config.nodes;
@@ -313,6 +326,7 @@ export async function runServer(
         ...{ permissions, fabric, logger, version: o.version },
         config: config.permissions,
       });
+    await accounts?.addLocal(admin);
     admin.get('/metrics', async (_request, reply) =>
       reply.type(registry.contentType).send(await registry.metrics()),
     );
@@ -344,6 +358,7 @@ export async function runServer(
         ...{ permissions, fabric, logger, version: o.version },
         config: config.permissions,
       });
+    await accounts?.addPublic(open);
     open.get('/health', async () => ({ status: 'ok' }));
     open.get('/metrics', async (_request, reply) =>
       reply.type(registry.contentType).send(await registry.metrics()),
@@ -354,8 +369,8 @@ export async function runServer(
       logger,
     );
     closers.push(() => certificate.close());
-    const publicPort = await listenPublic(open, certificate, config.public);
-    closers.push(() => publicPort.close());
+    await publicPort.serve(open, certificate);
+    const accountsAdmin = await accounts?.listenAdmin(config.accountsAdmin, certificate);
 
     const permissionPorts =
       permissions === undefined || config.permissions === undefined
@@ -461,6 +476,7 @@ export async function runServer(
       nodes: `${nodeAddress.host}:${nodeAddress.port}`,
       public: `${config.public.host}:${publicPort.port}`,
       ...(permissionPorts === undefined ? {} : { permissions: permissionPorts.addresses }),
+      ...(accountsAdmin === undefined ? {} : { accounts_admin: accountsAdmin }),
       ...(movedFrom === undefined ? {} : { moved_from: movedFrom }),
       started_at: new Date().toISOString(),
       version: o.version,

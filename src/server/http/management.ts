@@ -49,6 +49,7 @@ const SCOPE_AREAS = [
   'tokens',
   'audit',
   'decisions',
+  'accounts',
   'permissions',
 ] as const;
 const SCOPE = new RegExp(`^(\\*|admin|(${SCOPE_AREAS.join('|')}):(\\*|[a-z]+))$`);

@@ -1,0 +1,243 @@
+/** `account`: people who sign in here. It asks the server of this machine, over its admin socket. */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { PosternError } from '../../kernel/index.ts';
+import { define, family } from '../command.ts';
+import { usageError } from '../exit.ts';
+import { field, list, text } from '../json.ts';
+import { adminSocket } from '../membership.ts';
+import { relativeTime, status, table } from '../output.ts';
+import { PermissionClient } from '../permission-client.ts';
+import { confirm, done, next } from '../talk.ts';
+
+const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+const PAGE_SIZE = 500;
+
+type Pair = readonly [string, string | undefined];
+
+function ask(
+  method: string,
+  path: string,
+  o: { query?: readonly Pair[]; body?: unknown } = {},
+): Promise<unknown> {
+  return new PermissionClient({ socketPath: adminSocket(), prefix: '/accounts' }).ask(
+    method,
+    `/admin${path}`,
+    o,
+  );
+}
+
+/** The account of an id, or of the address or name that it signs in with. */
+async function find(word: string | undefined): Promise<unknown> {
+  if (word === undefined) throw usageError('which account: an id, or what it signs in with');
+  if (UUID.test(word)) return ask('GET', `/identities/${word}`);
+  const [found] = list(
+    await ask('GET', '/identities', { query: [['credentials_identifier', word]] }),
+  );
+  if (found === undefined)
+    throw new PosternError('not_found', `There is no account "${word}"`, {
+      hint: 'postern account list',
+    });
+  return found;
+}
+
+function addressOf(account: unknown): string {
+  const [address] = list(field(account, 'verifiable_addresses'));
+  return text(address, 'value') || text(field(account, 'traits'), 'email') || '-';
+}
+function isVerified(account: unknown): boolean {
+  return list(field(account, 'verifiable_addresses')).some((a) => field(a, 'verified') === true);
+}
+const since = (value: unknown, name: string): string =>
+  relativeTime(Date.parse(text(value, name)), Date.now());
+
+function specOf(email: string, password: string | undefined): unknown {
+  return {
+    schema_id: 'default',
+    traits: { email },
+    ...(password === undefined ? {} : { credentials: { password: { config: { password } } } }),
+  };
+}
+
+/** Adds the family. */
+export function register(program: Command): void {
+  const account = family(program, 'account', 'People who sign in here', [
+    'account list',
+    'account create ann@example.com',
+    'account recover ann@example.com',
+  ]);
+
+  define(account, 'list', 'List accounts', {
+    run: async () => {
+      const all: unknown[] = [];
+      // A page that is not full is the last.
+      for (let page = 0; page < 2; page++) {
+        const some = list(
+          await ask('GET', '/identities', {
+            query: [
+              ['page', String(page)],
+              ['per_page', String(PAGE_SIZE)],
+            ],
+          }),
+        );
+        all.push(...some);
+        if (some.length < PAGE_SIZE) break;
+      }
+      return {
+        plain: table(
+          ['STATUS', 'ADDRESS', 'VERIFIED', 'CREATED', 'ID'],
+          all.map((a) => [
+            status(text(a, 'state') === 'active' ? 'up' : 'disabled'),
+            addressOf(a),
+            isVerified(a) ? 'yes' : 'no',
+            since(a, 'created_at'),
+            text(a, 'id'),
+          ]),
+          'No accounts. Make one: postern account create ann@example.com',
+        ),
+        json: all,
+      };
+    },
+  });
+
+  define(account, 'show <account>', 'Show an account', {
+    run: async ({ args }) => {
+      const found = await find(args[0]);
+      const shown = await ask('GET', `/identities/${text(found, 'id')}`);
+      const ways = Object.keys(Object(field(shown, 'credentials'))).join(', ');
+      return {
+        plain: [
+          `${status(text(shown, 'state') === 'active' ? 'up' : 'disabled')} ${addressOf(shown)}${isVerified(shown) ? '' : ' (not verified)'}`,
+          `  id        ${text(shown, 'id')}`,
+          `  signs in  ${ways || 'no way yet'}`,
+          `  created   ${since(shown, 'created_at')}`,
+        ].join('\n'),
+        json: shown,
+      };
+    },
+  });
+
+  define(account, 'create <email>', 'Create an account', {
+    options: [['--password-file <file>', 'the file with its password; - for standard input']],
+    examples: ['account create ann@example.com'],
+    run: async ({ args, flags }) => {
+      const file = flags.text('passwordFile');
+      const password =
+        file === undefined
+          ? undefined
+          : readFileSync(file === '-' ? 0 : file, 'utf8').replace(/\r?\n$/, '');
+      const made = await ask('POST', '/identities', { body: specOf(args[0] ?? '', password) });
+      done(`Account ${args[0]} created`);
+      if (password === undefined)
+        next(`postern account recover ${args[0]}   (a code to set a password with)`);
+      return { machine: text(made, 'id'), json: made };
+    },
+  });
+
+  define(account, 'import <file>', 'Create many accounts from a JSON list of identities', {
+    examples: ['account import people.json'],
+    run: async ({ args }) => {
+      const source: unknown = JSON.parse(readFileSync(args[0] ?? '', 'utf8'));
+      const rows = list(source);
+      let made = 0;
+      const failed: unknown[] = [];
+      for (let i = 0; i < rows.length; i += 100) {
+        const identities = rows.slice(i, i + 100).map((create) => ({ create }));
+        const answer = await ask('PATCH', '/identities', { body: { identities } });
+        list(field(answer, 'identities')).forEach((row, at) => {
+          if (text(row, 'action') === 'create') made += 1;
+          else failed.push({ number: i + at + 1, reason: text(field(row, 'error'), 'reason') });
+        });
+      }
+      done(`${made} accounts created`);
+      if (failed.length > 0)
+        throw new PosternError(
+          'invalid',
+          `${failed.length} were refused; number ${text(failed[0], 'number')}: ${text(failed[0], 'reason')}`,
+        );
+      return { json: { created: made } };
+    },
+  });
+
+  for (const [word, state, said] of [
+    ['disable', 'inactive', 'shut out; every session of it has ended'],
+    ['enable', 'active', 'may sign in again'],
+  ] as const)
+    define(
+      account,
+      `${word} <account>`,
+      word === 'disable' ? 'Shut an account out at once' : 'Let an account in again',
+      {
+        run: async ({ args }) => {
+          const id = text(await find(args[0]), 'id');
+          const changed = await ask('PATCH', `/identities/${id}`, {
+            body: [{ op: 'replace', path: '/state', value: state }],
+          });
+          done(`Account ${addressOf(changed)} ${said}`);
+          return { json: changed };
+        },
+      },
+    );
+
+  define(account, 'delete <account>', 'Delete an account with all that belongs to it', {
+    options: [['-y, --yes', 'without asking']],
+    run: async ({ args, flags }) => {
+      const found = await find(args[0]);
+      if (
+        !(await confirm(
+          `Delete the account ${addressOf(found)}? It can not be undone.`,
+          flags.has('yes'),
+        ))
+      )
+        return undefined;
+      await ask('DELETE', `/identities/${text(found, 'id')}`);
+      done(`Account ${addressOf(found)} deleted`);
+      return { json: { deleted: text(found, 'id') } };
+    },
+  });
+
+  define(account, 'sessions <account>', 'List the sessions of an account', {
+    options: [['--end', 'end all of them']],
+    run: async ({ args, flags }) => {
+      const id = text(await find(args[0]), 'id');
+      const rows = list(
+        await ask('GET', `/identities/${id}/sessions`, { query: [['active', 'true']] }),
+      );
+      if (flags.has('end')) {
+        await ask('POST', '/sessions', { body: { action: 'disable', identities: [id] } });
+        done(`${rows.length} sessions ended`);
+        return { json: { ended: rows.length } };
+      }
+      return {
+        plain: table(
+          ['SIGNED IN', 'LEVEL', 'FROM', 'WITH', 'ID'],
+          rows.map((s) => {
+            const [device] = list(field(s, 'devices'));
+            return [
+              since(s, 'authenticated_at'),
+              text(s, 'authenticator_assurance_level'),
+              text(device, 'ip_address'),
+              text(device, 'user_agent').slice(0, 40),
+              text(s, 'id'),
+            ];
+          }),
+          'No sessions: nobody is signed in as this account',
+        ),
+        json: rows,
+      };
+    },
+  });
+
+  define(account, 'recover <account>', 'Print a code with which its owner gets back in', {
+    options: [['--expires-in <duration>', 'how long it holds; 1h without it']],
+    run: async ({ args, flags }) => {
+      const id = text(await find(args[0]), 'id');
+      const expires = flags.text('expiresIn');
+      const answer = await ask('POST', '/recovery/code', {
+        body: { identity_id: id, ...(expires === undefined ? {} : { expires_in: expires }) },
+      });
+      next(`open ${text(answer, 'recovery_link')} and enter the code`);
+      return { machine: text(answer, 'recovery_code'), json: answer };
+    },
+  });
+}

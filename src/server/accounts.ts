@@ -1,0 +1,179 @@
+/** Everything of the server that belongs to accounts, behind one import that a server without them never makes. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { parse } from 'yaml';
+import {
+  type AccountsConfig,
+  AccountsManager,
+  Administration,
+  addAdminAccounts,
+  addPublicAccounts,
+  Courier,
+  createBreaches,
+  createPasswordHasher,
+  createPasswordPolicy,
+  defaultConfig,
+  readKratos,
+} from '../accounts/index.ts';
+import type { Audit } from '../audit/index.ts';
+import type { Fabric } from '../fabric/index.ts';
+import { type Logger, PosternError, systemClock } from '../kernel/index.ts';
+import type { Store } from '../store/index.ts';
+import type { ServerCertificate } from './certificate.ts';
+import { refuseForeign } from './foreign.ts';
+import { bindPublic } from './public-port.ts';
+
+const BEARER = /^Bearer ([0-9a-f]{64})$/i;
+const BODY_BYTES_MAX = 8 * 1024 * 1024;
+
+export interface AccountsRoom {
+  readonly manager: AccountsManager;
+  /** Adds the public surface to the public listener. */
+  addPublic(app: FastifyInstance): Promise<void>;
+  /** Adds the administrators' surface below a prefix of the admin socket, whose lock is the operating system's. */
+  addLocal(app: FastifyInstance): Promise<void>;
+  /** Starts the administrators' listener; answers `host:port`. */
+  listenAdmin(address: AdminAddress, certificate: ServerCertificate): Promise<string>;
+  close(): Promise<void>;
+}
+export interface AdminAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Whether whoever reaches the port is an administrator. */
+  readonly isOpen: boolean;
+}
+
+interface Parts {
+  readonly store: Store;
+  readonly fabric: Fabric;
+  readonly audit: Audit;
+  readonly logger: Logger;
+  readonly version: string;
+}
+
+/** Opens the accounts of a server whose public address is known. Throws what is wrong with the configuration. */
+export async function openAccounts(
+  given: { readonly publicUrl: string; readonly kratosFile: string | undefined },
+  parts: Parts,
+): Promise<AccountsRoom> {
+  const config = await configOf(given);
+  const { publicUrl } = config;
+  const { password } = config.methods;
+  const site = new URL(publicUrl).hostname;
+  const courier = new Courier({ ...parts, clock: systemClock, config: config.courier, site });
+  const manager = await AccountsManager.open({
+    ...parts,
+    config,
+    clock: systemClock,
+    hasher: createPasswordHasher(config.hasher),
+    passwordPolicy: createPasswordPolicy({
+      minLength: password.minLength,
+      isSimilarityChecked: password.isSimilarityChecked,
+      isBcrypt: config.hasher.algorithm === 'bcrypt',
+      maxBreaches: password.maxBreaches,
+      breaches: createBreaches({
+        host: password.isBreachListAsked ? password.haveibeenpwnedHost : undefined,
+        isNetworkFaultIgnored: password.ignoreNetworkErrors,
+        logger: parts.logger,
+      }),
+    }),
+    messages: courier,
+  });
+  const administration = new Administration(manager.services);
+  courier.start();
+  const closers: (() => Promise<void>)[] = [() => courier.close()];
+  const ready = { isReady: () => parts.store.ping(), version: parts.version };
+  return {
+    manager,
+    addPublic: async (app) => {
+      await addPublicAccounts(app, manager, { ...ready, onLogout: async () => undefined });
+    },
+    addLocal: async (app) => {
+      await app.register(
+        async (scope) => {
+          addAdminAccounts(scope, {
+            ...{ manager, administration, courier, ...ready },
+            authorise: async () => 'local-admin',
+          });
+        },
+        { prefix: '/accounts' },
+      );
+    },
+    listenAdmin: async (address, certificate) => {
+      const app = Fastify({
+        bodyLimit: BODY_BYTES_MAX,
+        ajv: { customOptions: { coerceTypes: false } },
+      });
+      const listener = { host: address.host, cors: undefined };
+      app.addHook('onRequest', async (request) => refuseForeign(listener, request.headers));
+      addAdminAccounts(app, {
+        ...{ manager, administration, courier, ...ready },
+        authorise: (request, action) =>
+          address.isOpen
+            ? Promise.resolve('anyone')
+            : administratorOf(parts.fabric, request, action),
+      });
+      const front = await bindPublic(address);
+      closers.push(() => front.close());
+      await front.serve(app, certificate);
+      return `${address.host}:${front.port}`;
+    },
+    close: async () => {
+      manager.close();
+      for (const close of closers) await close();
+    },
+  };
+}
+
+async function configOf(given: {
+  readonly publicUrl: string;
+  readonly kratosFile: string | undefined;
+}): Promise<AccountsConfig> {
+  const urls = { publicUrl: given.publicUrl, adminUrl: given.publicUrl };
+  const { kratosFile } = given;
+  if (kratosFile === undefined) return defaultConfig(urls);
+  let raw: unknown;
+  try {
+    raw = parse(readFileSync(kratosFile, 'utf8'));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.split('\n')[0] : 'unreadable';
+    throw new PosternError('invalid', `${kratosFile} can't be read: ${why}`, { cause });
+  }
+  const folder = dirname(kratosFile);
+  // Secure cookies would never come back over plain HTTP, which browsers take for this machine alone.
+  const isDev = false;
+  return readKratos(raw, { ...urls, isDev, load: (url) => load(url, folder) });
+}
+
+const FETCH_MS = 10_000;
+/** The text of an address in a kratos.yml; a relative file is taken from its folder. */
+async function load(url: string, folder: string): Promise<string> {
+  if (url.startsWith('base64://')) return Buffer.from(url.slice(9), 'base64').toString();
+  if (/^https?:/.test(url)) {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(FETCH_MS) });
+    if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+    return answer.text();
+  }
+  return readFileSync(resolve(folder, url.replace(/^file:\/\//, '')), 'utf8');
+}
+
+/** The principal of a token with the scope. Throws `unauthenticated` or `denied`. */
+async function administratorOf(
+  fabric: Fabric,
+  request: FastifyRequest,
+  action: string,
+): Promise<string> {
+  const [, token] = BEARER.exec(request.headers.authorization ?? '') ?? [];
+  const grant =
+    token === undefined
+      ? undefined
+      : await fabric.grants.findBySecret(token.toLowerCase(), 'token');
+  if (grant === undefined)
+    throw new PosternError('unauthenticated', 'This needs an access token', {
+      hint: `postern token create NAME --scope ${action}`,
+    });
+  const principalId = grant.principalId ?? grant.id;
+  await fabric.require({ principalId, action, resource: 'accounts', grant });
+  return principalId;
+}
