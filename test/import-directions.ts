@@ -21,11 +21,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   control: ['trust'],
   authority: ['fabric', 'audit', 'store', 'trust'],
   permissions: ['fabric', 'audit', 'store', 'trust'],
+  accounts: ['fabric', 'audit', 'store'],
   relay: ['fabric', 'audit', 'store', 'trust', 'channel', 'control'],
   node: ['portal', 'channel', 'control', 'home', 'trust'],
   server: [
     'authority',
     'permissions',
+    'accounts',
     'relay',
     'fabric',
     'audit',
