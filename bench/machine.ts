@@ -33,6 +33,7 @@ export class Machine {
       POSTERN_SERVER_HOME: join(stage.folder, server),
       POSTERN_LISTEN_NODES: '127.0.0.1:0',
       POSTERN_LISTEN_PUBLIC: '127.0.0.1:0',
+      POSTERN_ACCOUNTS: 'off',
       ...(o.hasPermissions === true ? PERMISSION_PORTS : { POSTERN_PERMISSIONS: 'off' }),
       POSTERN_LOG_LEVEL: 'info',
       NO_COLOR: '1',

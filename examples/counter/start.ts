@@ -25,6 +25,7 @@ const environment = (home: string): NodeJS.ProcessEnv => ({
   POSTERN_LISTEN_NODES: '127.0.0.1:0',
   POSTERN_LISTEN_PUBLIC: '127.0.0.1:0',
   POSTERN_PERMISSIONS: 'off',
+  POSTERN_ACCOUNTS: 'off',
   NO_COLOR: '1',
 });
 

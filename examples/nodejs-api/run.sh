@@ -32,7 +32,7 @@ run() {
     # authority, which says who is a member of the project with which attributes, and the relay, where the two
     # companies' outgoing connections meet.
     say "Administrator"
-    POSTERN_LISTEN_NODES=$server_address POSTERN_LISTEN_PUBLIC=127.0.0.1:0 POSTERN_PERMISSIONS=off \
+    POSTERN_LISTEN_NODES=$server_address POSTERN_LISTEN_PUBLIC=127.0.0.1:0 POSTERN_PERMISSIONS=off POSTERN_ACCOUNTS=off \
         on administrator postern server start > /dev/null
 
     # Run `postern enroll`.

@@ -6,7 +6,7 @@
  */
 
 import type { Transaction } from 'kysely';
-import nodemailer, { type Transporter } from 'nodemailer';
+import type { Transporter } from 'nodemailer';
 import type { Fabric } from '../../fabric/index.ts';
 import { type Clock, type Logger, newUuid, PosternError } from '../../kernel/index.ts';
 import {
@@ -110,7 +110,8 @@ function isRefusal(reason: unknown): boolean {
 export class Courier implements MessageQueue {
   readonly #parts: CourierParts;
   readonly #id = newUuid();
-  readonly #transport: Transporter | undefined;
+  readonly #options: ReturnType<typeof smtpOptions> | undefined;
+  #transport: Transporter | undefined;
   #timer: NodeJS.Timeout | undefined;
   #work: Promise<void> | undefined;
   #isClosed = false;
@@ -120,10 +121,17 @@ export class Courier implements MessageQueue {
   constructor(parts: CourierParts) {
     this.#parts = parts;
     const { smtp } = parts.config;
-    if (smtp === undefined) return;
-    this.#transport = nodemailer.createTransport({
-      ...smtpOptions(smtp.connectionUri),
-      ...(smtp.localName === undefined ? {} : { name: smtp.localName }),
+    this.#options = smtp === undefined ? undefined : smtpOptions(smtp.connectionUri);
+  }
+
+  /** Loaded with the first message: a server without mail starts without it. */
+  async #mailer(options: ReturnType<typeof smtpOptions>): Promise<Transporter> {
+    if (this.#transport !== undefined) return this.#transport;
+    const { createTransport } = await import('nodemailer');
+    const localName = this.#parts.config.smtp?.localName;
+    this.#transport ??= createTransport({
+      ...options,
+      ...(localName === undefined ? {} : { name: localName }),
       pool: true,
       maxConnections: 2,
       connectionTimeout: CONNECT_MS,
@@ -132,6 +140,7 @@ export class Courier implements MessageQueue {
       disableFileAccess: true,
       disableUrlAccess: true,
     });
+    return this.#transport;
   }
 
   async prepare(message: NewMessage): Promise<(trx: Transaction<Database>) => Promise<void>> {
@@ -204,7 +213,7 @@ export class Courier implements MessageQueue {
       .limit(BATCH)
       .execute();
     if (due.length === 0) return [];
-    if (this.#transport === undefined) {
+    if (this.#options === undefined) {
       if (!this.#hasSaidHow)
         this.#parts.logger.warn(
           { waiting: due.length },
@@ -239,7 +248,8 @@ export class Courier implements MessageQueue {
     const { subject, body, html } = await this.#open(row.content_sealed);
     const { smtp } = config;
     try {
-      await this.#transport?.sendMail({
+      if (this.#options === undefined) return false;
+      await (await this.#mailer(this.#options)).sendMail({
         from: {
           name: smtp?.fromName ?? this.#parts.site,
           address: smtp?.fromAddress ?? 'no-reply@ory.kratos.sh',

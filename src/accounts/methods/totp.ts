@@ -3,7 +3,6 @@
  * time step of the last one is stored with the sign-in, and an earlier or equal step is refused.
  */
 import { Secret as OtpSecret, TOTP } from 'otpauth';
-import qrcode from 'qrcode';
 import type { Account, Credential } from '../account.ts';
 import {
   type Flow,
@@ -137,6 +136,8 @@ class TotpSettings implements SettingsMethod {
       return [submit('totp', 'totp_unlink', 'true', SETTINGS.unlinkTotp)];
     const secret = noteOf(flow, NOTE);
     if (typeof secret !== 'string') return [];
+    // Loaded when somebody sets up an app: a server starts without it.
+    const { default: qrcode } = await import('qrcode');
     const src = await qrcode.toDataURL(this.#url(secret, account), { width: QR_PIXELS });
     return [
       image('totp', { id: 'totp_qr', src, width: QR_PIXELS, height: QR_PIXELS }, SETTINGS.totpQr),

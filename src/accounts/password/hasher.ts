@@ -6,11 +6,12 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
-import { hash as bcryptHash, verify as bcryptVerify } from '@node-rs/bcrypt';
 import { PosternError } from '../../kernel/index.ts';
 import type { PasswordHasher } from '../services.ts';
 
 const argon2Async = promisify(argon2);
+/** Loaded when it is wanted: native code that most servers never run. */
+const bcrypt = (): Promise<typeof import('@node-rs/bcrypt')> => import('@node-rs/bcrypt');
 const WAITING_MAX = 512;
 const WAIT_MS_MAX = 10_000;
 /** What an imported hash may cost at most. */
@@ -111,7 +112,7 @@ class QueuedHasher implements PasswordHasher {
   hash(password: string): Promise<string> {
     const { algorithm, bcryptCost, argon2: o } = this.#options;
     if (algorithm === 'bcrypt')
-      return this.#lane.run(() => bcryptHash(password, { cost: bcryptCost }));
+      return this.#lane.run(async () => (await bcrypt()).hash(password, { cost: bcryptCost }));
     return this.#lane.run(async () => {
       const salt = randomBytes(o.saltLength);
       const key = await this.#argon2(password, { ...o, salt, key: Buffer.alloc(o.keyLength) });
@@ -122,7 +123,9 @@ class QueuedHasher implements PasswordHasher {
   async verify(password: string, stored: string): Promise<boolean> {
     if (/^\$2[aby]\$/.test(stored)) {
       if (Number(stored.slice(4, 6)) > BCRYPT_COST_MAX) return false;
-      return this.#lane.run(() => bcryptVerify(password, stored).catch(() => false));
+      return this.#lane.run(async () =>
+        (await bcrypt()).verify(password, stored).catch(() => false),
+      );
     }
     const parts = readArgon2(stored);
     if (parts === undefined) return false;
