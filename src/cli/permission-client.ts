@@ -28,6 +28,10 @@ export interface Target {
   /** Scheme, host and port, and a path below which everything is. */
   readonly url?: URL;
   readonly token?: string | undefined;
+  /** The host, and port, to ask for in place of the URL's; over TLS also the name that its certificate is for. */
+  readonly authority?: string;
+  /** Over TLS: with whatever certificate the server shows. */
+  readonly isUnverified?: boolean;
   /** Where Keto's paths begin: `/permissions`, or "" at a Keto port. */
   readonly prefix: string;
 }
@@ -111,12 +115,13 @@ export class PermissionClient {
     headers: Readonly<Record<string, string>>,
   ): Promise<{ response: IncomingMessage }> {
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-    const { socketPath, url, token } = this.#target;
+    const { socketPath, url, token, authority, isUnverified } = this.#target;
     const options = {
       method,
       path: (url?.pathname ?? '').replace(/\/$/, '') + path + queryText(query),
       headers: {
         ...headers,
+        ...(authority === undefined ? {} : { host: authority }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(payload === undefined
           ? {}
@@ -127,7 +132,15 @@ export class PermissionClient {
       const onResponse = (response: IncomingMessage): void => resolve({ response });
       const outgoing: ClientRequest =
         url?.protocol === 'https:'
-          ? httpsRequest({ ...options, host: hostOf(url), port: url.port || 443 }, onResponse)
+          ? httpsRequest(
+              {
+                ...options,
+                host: hostOf(url),
+                port: url.port || 443,
+                rejectUnauthorized: isUnverified !== true,
+              },
+              onResponse,
+            )
           : url === undefined
             ? httpRequest({ ...options, socketPath }, onResponse)
             : httpRequest({ ...options, host: hostOf(url), port: url.port || 80 }, onResponse);
@@ -146,7 +159,7 @@ export class PermissionClient {
     if (url !== undefined)
       return new PosternError('unavailable', `No server answers at ${url.origin} (${why})`, {
         cause,
-        ...(/CERT|SELF_SIGNED|ISSUER/.test(why) ? { hint: TRUST_HINT } : {}),
+        ...hintOf(why),
       });
     return new PosternError('unavailable', `No server answers on this machine (${why})`, {
       hint: 'Start one with: postern server start',
@@ -159,6 +172,13 @@ const TOKEN_HINT =
   'postern token create NAME --scope permissions:write   prints one; --token-file or KETO_BEARER_TOKEN shows it';
 const TRUST_HINT =
   "Its certificate is not trusted here: set NODE_EXTRA_CA_CERTS to a copy of the server's ca.pem";
+const NAME_HINT =
+  'Its certificate is for other names: ask by one of them (keto: --authority NAME asks for it at the same address)';
+
+function hintOf(why: string): { hint: string } | undefined {
+  if (why === 'ERR_TLS_CERT_ALTNAME_INVALID') return { hint: NAME_HINT };
+  return /CERT|SELF_SIGNED|ISSUER/.test(why) ? { hint: TRUST_HINT } : undefined;
+}
 
 /** The host without the brackets of an IPv6 address. */
 const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '');

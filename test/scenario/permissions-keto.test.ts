@@ -76,6 +76,34 @@ describe('called as keto', () => {
     expect(trusted.stdout).toBe('Allowed');
   });
 
+  it('trusts what the flags say, and no more', async () => {
+    const check = ['check', 'alice', 'view', 'Doc:a'];
+    const any = await keto({}, ...check, '--insecure-skip-hostname-verification');
+    expect(any).toMatchObject({ code: 0, stdout: 'Allowed' });
+    const trusted = { NODE_EXTRA_CA_CERTS: join(world.serverHome, 'ca.pem') };
+    const named = await keto(trusted, ...check, '--authority', 'localhost');
+    expect(named).toMatchObject({ code: 0, stdout: 'Allowed' });
+    const other = await keto({ ...trusted, KETO_AUTHORITY: 'keto.example' }, ...check);
+    expect(other.code).toBe(70);
+    expect(other.stderr).toContain('Its certificate is for other names');
+    // A name is not asked for in vain over plain HTTP either.
+    const foreign = await keto({}, ...check, '--authority', 'keto.example', plain);
+    expect(foreign.stderr).toContain('answers to loopback names alone');
+  });
+
+  it('prints few words when it is quiet, and deletes all without a namespace', async () => {
+    const env = { KETO_BEARER_TOKEN: token };
+    await keto(env, 'relation-tuple', 'create', 'bob', 'viewers', 'Doc:b', plain);
+    const quiet = await keto({}, 'relation-tuple', 'get', '-q', '--object', 'b', plain);
+    expect(quiet.stdout).toBe('Doc:b#viewers@bob');
+    const only = ['relation-tuple', 'delete-all', '--subject-id', 'bob'];
+    const shown = await keto({}, ...only, '--format', 'jsonpath=relation_tuples.#.object', plain);
+    expect(JSON.parse(shown.stdout)).toEqual(['b']);
+    expect((await keto(env, ...only, '--force', plain)).code).toBe(0);
+    const rest = await keto({}, 'relation-tuple', 'get', '-q', plain);
+    expect(rest.stdout).toBe('Doc:a#viewers@alice');
+  });
+
   it('has nothing to migrate', async () => {
     expect((await keto({}, 'migrate', 'up', '-y', '-c', 'keto.yml')).code).toBe(0);
     expect((await keto({}, 'migrate', 'down', '1')).code).not.toBe(0);

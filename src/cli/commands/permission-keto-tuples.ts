@@ -5,10 +5,12 @@ import type { Command } from 'commander';
 import type { Tuple } from '../../permissions/light.ts';
 import { define, type Flags, family } from '../command.ts';
 import { usageError } from '../exit.ts';
-import { table } from '../output.ts';
+import { text } from '../json.ts';
+import { type Result, table } from '../output.ts';
 import { note } from '../talk.ts';
-import { formatOptions, ketoResult, ketoServer, remoteOptions } from './permission-keto-remote.ts';
-import { tupleTable } from './permission-print.ts';
+import { formatOptions, ketoResult, type Shown } from './permission-keto-format.ts';
+import { ketoServer, remoteOptions } from './permission-keto-remote.ts';
+import { shownTuple, tupleTable } from './permission-print.ts';
 import {
   filterOptions,
   filterQuery,
@@ -54,10 +56,16 @@ function givenTuples(args: readonly string[], flags: Flags): Tuple[] {
   return [readTupleWords(args)];
 }
 
-const shown = (tuples: readonly Tuple[]): { text: string; json: unknown } => {
+const lines = (tuples: readonly unknown[]): string => tuples.map(shownTuple).join('\n');
+
+const shown = (tuples: readonly Tuple[]): Shown => {
   const json = tuples.map(tupleJson);
   const [only] = json;
-  return { text: tupleTable(json, ''), json: json.length === 1 ? only : json };
+  return {
+    text: tupleTable(json, ''),
+    json: json.length === 1 ? only : json,
+    quiet: lines(json),
+  };
 };
 
 /** Adds the family. */
@@ -77,7 +85,7 @@ export function registerKetoTuples(program: Command): void {
       examples: [`relation-tuple ${action} alice read app:homepage`],
       run: async ({ args, flags }) => {
         const tuples = givenTuples(args, flags);
-        const client = ketoServer(flags, 'write');
+        const client = await ketoServer(flags, 'write');
         await writeTuples(client, action === 'create' ? 'insert' : 'delete', tuples);
         return ketoResult(flags, shown(tuples));
       },
@@ -96,16 +104,7 @@ export function registerKetoTuples(program: Command): void {
 
   define(tuple, 'delete-all', 'Delete what matches; without --force only list it', {
     options: [...filterOptions, ['--force', 'delete it'], ...formatOptions, ...remoteOptions],
-    run: async ({ flags }) => {
-      if (!flags.has('force')) {
-        note('Nothing is deleted without --force; it would be:');
-        const { tuples } = await getTuples(flags, filterQuery(flags), ketoServer(flags, 'read'));
-        return ketoResult(flags, { text: tupleTable(tuples, ''), json: tuples });
-      }
-      const query = filterQuery(flags);
-      await ketoServer(flags, 'write').ask('DELETE', '/admin/relation-tuples', { query });
-      return undefined;
-    },
+    run: ({ flags }) => deleteAll(flags),
   });
 
   define(tuple, 'parse <files...>', 'Read tuples in the text notation, one a line', {
@@ -119,8 +118,32 @@ export function registerKetoTuples(program: Command): void {
   });
 }
 
+/** Without `--force` what would go. Keto needs no namespace for it; REST does, so each is asked for on its own. */
+async function deleteAll(flags: Flags): Promise<Result | undefined> {
+  const query = filterQuery(flags);
+  const isForced = flags.has('force');
+  const namespace = flags.text('namespace');
+  const reader = await ketoServer(flags, 'read');
+  const isKnown = isForced && namespace !== undefined;
+  const tuples = isKnown ? [] : (await getTuples(flags, query, reader)).tuples;
+  if (!isForced) {
+    note('Nothing is deleted without --force; it would be:');
+    const json = { relation_tuples: tuples, is_last_page: true, next_page_token: '' };
+    return ketoResult(flags, { text: tupleTable(tuples, ''), json, quiet: lines(tuples) });
+  }
+  const writer = await ketoServer(flags, 'write');
+  const names = new Set(
+    namespace === undefined ? tuples.map((t) => text(t, 'namespace')) : [namespace],
+  );
+  for (const name of names)
+    await writer.ask('DELETE', '/admin/relation-tuples', {
+      query: query.map(([key, value]) => [key, key === 'namespace' ? name : value] as const),
+    });
+  return undefined;
+}
+
 /** One page, as Keto answers it. The word that older versions take is the namespace. */
-async function get(args: readonly string[], flags: Flags): Promise<ReturnType<typeof ketoResult>> {
+async function get(args: readonly string[], flags: Flags): Promise<Result> {
   const [namespace, ...more] = args;
   if (more.length > 0) throw usageError('get takes one word at most, the namespace');
   const query = filterQuery(flags).map(([key, value]): readonly [string, string | undefined] =>
@@ -128,7 +151,7 @@ async function get(args: readonly string[], flags: Flags): Promise<ReturnType<ty
   );
   // Without a size Keto answers one page of its default.
   const size = flags.text('pageSize') ?? '100';
-  const client = ketoServer(flags, 'read');
+  const client = await ketoServer(flags, 'read');
   const { tuples, nextPageToken } = await getTuples(flags, query, client, size);
   const isLastPage = nextPageToken === '';
   const page = table(
@@ -139,5 +162,6 @@ async function get(args: readonly string[], flags: Flags): Promise<ReturnType<ty
   return ketoResult(flags, {
     text: `${tupleTable(tuples, 'NAMESPACE  OBJECT  RELATION NAME  SUBJECT')}\n\n${page}`,
     json: { relation_tuples: tuples, is_last_page: isLastPage, next_page_token: nextPageToken },
+    quiet: lines(tuples),
   });
 }

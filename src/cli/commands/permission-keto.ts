@@ -7,12 +7,12 @@ import type { Command } from 'commander';
 import { PosternError } from '../../kernel/index.ts';
 import { define, type Flags, family } from '../command.ts';
 import { usageError } from '../exit.ts';
-import { field } from '../json.ts';
 import type { Result } from '../output.ts';
 import type { Query } from '../permission-client.ts';
 import { done, note } from '../talk.ts';
 import { programVersion } from '../version.ts';
-import { formatOptions, ketoResult, ketoServer, remoteOptions } from './permission-keto-remote.ts';
+import { formatOptions, ketoResult } from './permission-keto-format.ts';
+import { ketoServer, readiness, remoteOptions } from './permission-keto-remote.ts';
 import { registerKetoTuples } from './permission-keto-tuples.ts';
 import { expandText } from './permission-print.ts';
 import { askCheck, askQuery } from './permission-questions.ts';
@@ -30,7 +30,7 @@ export function register(program: Command): void {
     examples: ['check alice read app:homepage'],
     run: async ({ args, flags }) => {
       const query = askQuery(flags);
-      const client = ketoServer(flags, 'read');
+      const client = await ketoServer(flags, 'read');
       const { isAllowed } = await askCheck(client, readTupleWords(args), query);
       return ketoResult(flags, {
         text: isAllowed ? 'Allowed' : 'Denied',
@@ -44,7 +44,8 @@ export function register(program: Command): void {
     examples: ['expand read app:homepage'],
     run: async ({ args, flags }) => {
       const query: Query = [...placeQuery(readPlaceWords(args)), ...askQuery(flags)];
-      const tree = await ketoServer(flags, 'read').ask('GET', '/relation-tuples/expand', { query });
+      const client = await ketoServer(flags, 'read');
+      const tree = await client.ask('GET', '/relation-tuples/expand', { query });
       return ketoResult(flags, { text: expandText(tree), json: tree });
     },
   });
@@ -70,11 +71,10 @@ function registerService(program: Command): void {
   define(program, 'status', 'Ask whether the server is ready', {
     options: [
       ['--endpoint <endpoint>', 'read or write'],
-      ['-b, --block', 'wait until it is'],
-      ['--timeout <duration>', 'at most so long'],
+      ['--timeout <duration>', 'with --block, at most so long'],
       ...remoteOptions,
     ],
-    run: ({ flags }) => readiness(flags),
+    run: ({ flags }) => status(flags),
   });
 
   define(program, 'version', 'The version of this program', {
@@ -115,24 +115,10 @@ function registerService(program: Command): void {
     });
 }
 
-const POLL_MS = 500;
-
-async function readiness(flags: Flags): Promise<Result> {
+async function status(flags: Flags): Promise<Result> {
   const endpoint = flags.text('endpoint') ?? 'read';
   if (endpoint !== 'read' && endpoint !== 'write')
     throw usageError(`--endpoint "${endpoint}" is not read or write`);
-  const client = ketoServer(flags, endpoint);
-  const limitMs = flags.durationMs('timeout');
-  const deadlineMs = limitMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + limitMs;
-  for (;;) {
-    try {
-      const answer = await client.ask('GET', '/health/ready');
-      if (field(answer, 'status') === 'ok')
-        return { machine: 'SERVING', json: { status: 'SERVING' } };
-      throw new PosternError('unavailable', 'The server is not ready');
-    } catch (error) {
-      if (!flags.has('block') || Date.now() > deadlineMs) throw error;
-      await new Promise((wake) => setTimeout(wake, POLL_MS));
-    }
-  }
+  await readiness(flags, endpoint, flags.durationMs('timeout') ?? Number.POSITIVE_INFINITY);
+  return { machine: 'SERVING', json: { status: 'SERVING' } };
 }
