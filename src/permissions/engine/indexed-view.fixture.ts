@@ -81,8 +81,8 @@ export class IndexedView implements TupleView {
     return this.#objects.get(namespace) ?? [];
   }
 
-  setKinds(): Iterable<{ readonly namespace: string; readonly relation: string }> {
-    return this.#kinds.values();
+  mayHoldSet(namespace: string, relation: string): boolean {
+    return this.#kinds.has(keyOf(namespace, relation));
   }
 
   subjectIds(): Iterable<string> {

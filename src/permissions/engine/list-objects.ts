@@ -124,7 +124,7 @@ class ObjectList {
 
   /** All objects of a permit as candidates, or those alone of which it is stored as a set: the others lead nowhere. */
   *#meetAll({ namespace, permit }: Permit, isStored: boolean): Generator<void, void, void> {
-    if (isStored && !this.#isStoredSomewhere(namespace, permit)) return;
+    if (isStored && this.#view.mayHoldSet?.(namespace, permit) === false) return;
     const rule = this.#rules.find(namespace, permit);
     for (const object of this.#view.objects(namespace)) {
       this.#budget.spend(1);
@@ -133,14 +133,6 @@ class ObjectList {
       if (!isStored || !isEmpty(this.#view.holders({ set })))
         this.#meet(rule, object, this.#depth !== FINAL);
     }
-  }
-
-  /** Whether a set of that relation may be stored at all. */
-  #isStoredSomewhere(namespace: string, relation: string): boolean {
-    if (this.#view.setKinds === undefined) return true;
-    for (const kind of this.#view.setKinds())
-      if (kind.namespace === namespace && kind.relation === relation) return true;
-    return false;
   }
 
   *#settle({ rule, object, isSure }: Fact): Generator<void, void, void> {

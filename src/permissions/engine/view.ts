@@ -21,8 +21,8 @@ export interface TupleView {
   /** Every subject id that occurs in a tuple; each once. */
   subjectIds(): Iterable<string>;
   /**
-   * Optional: the kinds of subject sets that are stored, as namespace and relation, each once; more than there are is no
-   * harm. It spares a look through all objects where a model grants by negation alone.
+   * Optional: whether any set of a namespace and a relation may be stored as a subject. False is sure; true may be wrong.
+   * It spares a look through all objects where a model grants by negation alone.
    */
-  setKinds?(): Iterable<{ readonly namespace: string; readonly relation: string }>;
+  mayHoldSet?(namespace: string, relation: string): boolean;
 }

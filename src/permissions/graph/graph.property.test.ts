@@ -58,6 +58,13 @@ const nodeKey = (n: SubjectSet): string => keyOf(n.namespace, n.object, n.relati
 const setsOf = (tuples: readonly Tuple[]): SubjectSet[] =>
   tuples.flatMap(({ subject }) => ('set' in subject ? [subject.set] : []));
 
+/** Whether the view says that a set which it shows may be there. */
+function admitsHeld(view: SnapshotView, subject: Subject): boolean {
+  const set = 'set' in subject ? subject.set : { namespace: '', relation: '' };
+  const mayBe = view.mayHoldSet(set.namespace, set.relation);
+  return mayBe || 'id' in subject || [...view.holders(subject)].length === 0;
+}
+
 /** A question to a view, and its answer from a plain list of tuples; answers are sorted keys. */
 interface Question {
   readonly name: string;
@@ -125,6 +132,12 @@ function questionsAbout(at: Tuple): Question[] {
           [...ts, ...setsOf(ts)].filter((s) => s.namespace === namespace).map((s) => s.object),
           same,
         ),
+    ),
+    question(
+      'mayHoldSet',
+      (v) => [String(admitsHeld(v, subject))],
+      same,
+      () => ['true'],
     ),
     question(
       'subjectIds',
@@ -290,7 +303,8 @@ describe('TupleGraph', () => {
                 expect(listed).toEqual(there.filter((t) => matches(query, t)));
               }
               const question = pickFrom(questionsAbout(about), s.look.which);
-              if (question.name !== 'has')
+              // Those answer at once, and never pause.
+              if (question.name !== 'has' && question.name !== 'mayHoldSet')
                 paused.push(new Paused(question, view, question.expected(there)));
             }
             for (const p of paused.filter((p) => !p.isDone))

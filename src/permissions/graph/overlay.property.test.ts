@@ -62,6 +62,10 @@ describe('a view with contextual tuples', () => {
         const overlaid = graph.withContextual(view, added);
         expect(answers(overlaid, about)).toEqual(answers(both.view, about));
         const twice = graph.withContextual(overlaid, added);
+        if ('set' in about.subject && [...overlaid.holders(about.subject)].length > 0) {
+          const { namespace, relation } = about.subject.set;
+          expect(overlaid.mayHoldSet(namespace, relation)).toBe(true);
+        }
         expect(answers(twice, about)).toEqual(answers(both.view, about));
         expect(answers(view, about)).toEqual(before);
         expect([overlaid.revision, overlaid.nowMs]).toEqual([1, NOW]);

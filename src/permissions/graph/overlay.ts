@@ -89,6 +89,12 @@ class Overlay implements SnapshotView {
     return distinct(this.#view.objects(namespace), added, (name) => name);
   }
 
+  mayHoldSet(namespace: string, relation: string): boolean {
+    const isOfKind = ({ subject }: Tuple): boolean =>
+      'set' in subject && subject.set.namespace === namespace && subject.set.relation === relation;
+    return this.#tuples.some(isOfKind) || this.#view.mayHoldSet(namespace, relation);
+  }
+
   subjectIds(): Iterable<string> {
     const added = this.#tuples.flatMap(({ subject }) => ('id' in subject ? [subject.id] : []));
     return distinct(this.#view.subjectIds(), added, (name) => name);

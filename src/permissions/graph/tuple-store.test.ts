@@ -67,6 +67,34 @@ describe('the store of tuples', () => {
     expect(store.vertices.counts).toEqual({ names: 0, objects: 0, nodes: 0 });
   });
 
+  it('knows of which kinds sets are held, until the last one of a kind is forgotten', () => {
+    const store = new TupleStore(newHashKey());
+    const held = (object: string): Tuple => ({
+      ...{ namespace: 'Doc', object, relation: 'viewers' },
+      subject: { set: { namespace: 'Group', object, relation: 'members' } },
+    });
+    const empty = store.bytes;
+    add(store, held('a'), 1);
+    add(store, held('b'), 2);
+    add(store, { ...held('a'), subject: { id: 'Group' } }, 3);
+    expect(store.holdsSet('Group', 'members')).toBe(true);
+    expect(store.bytes).toBeGreaterThan(empty);
+    for (const [namespace, relation] of [
+      ['Group', ''],
+      ['Doc', 'viewers'],
+      ['Doc', 'members'],
+      ['nobody', 'nothing'],
+    ] as const)
+      expect(store.holdsSet(namespace, relation)).toBe(false);
+    store.end(held('a'), 4);
+    while (store.forget(4, 10) > 0);
+    expect(store.holdsSet('Group', 'members')).toBe(true);
+    store.end(held('b'), 5);
+    expect(store.holdsSet('Group', 'members')).toBe(true);
+    while (store.forget(5, 10) > 0);
+    expect(store.holdsSet('Group', 'members')).toBe(false);
+  });
+
   it('takes no more memory when the same number of other tuples comes and goes', () => {
     const store = new TupleStore(newHashKey());
     let revision = 0;

@@ -11,6 +11,7 @@ import type { Subject, Tuple } from '../tuple.ts';
 import type { HashKey } from './hash.ts';
 import { PairTable } from './pair-table.ts';
 import { brokenIndex, NONE, Rows } from './rows.ts';
+import { SetKinds } from './set-kinds.ts';
 import { SortedPages } from './sorted-pages.ts';
 import { CREATED, DELETED, EXPIRES, SEQUENCE, type SeenVersion, Versions } from './versions.ts';
 import { FIRST_HELD, FIRST_ID, FIRST_SET, Vertices } from './vertices.ts';
@@ -45,6 +46,7 @@ export class TupleStore {
   readonly #order = new SortedPages();
   /** The tuple of every deleted version, by the revision of the deletion. */
   readonly #deleted = new SortedPages();
+  readonly #setKinds = new SetKinds();
   #live = 0;
   #horizon = 0;
 
@@ -69,7 +71,9 @@ export class TupleStore {
 
   get bytes(): number {
     const own = this.#rows.bytes + this.#table.bytes + this.#versions.bytes;
-    return own + this.#order.bytes + this.#deleted.bytes + this.vertices.bytes;
+    return (
+      own + this.#order.bytes + this.#deleted.bytes + this.#setKinds.bytes + this.vertices.bytes
+    );
   }
 
   /** Throws `expired` for a revision before the horizon. */
@@ -91,6 +95,12 @@ export class TupleStore {
   /** The tuple of a node and a subject, or NONE. */
   find(node: number, subject: number): number {
     return node === NONE || subject === NONE ? NONE : this.#table.find(node, subject);
+  }
+
+  /** Whether a set of that kind is the subject of a tuple that is kept, in whichever version. */
+  holdsSet(namespace: string, relation: string): boolean {
+    const { vertices } = this;
+    return this.#setKinds.has(vertices.findName(namespace), vertices.findName(relation));
   }
 
   isSeen(row: number, revision: number, nowMs: number): boolean {
@@ -218,12 +228,20 @@ export class TupleStore {
     this.#table.add(row);
     this.#prepend(row, node, this.#listOf(subject), NEXT_ON_NODE, PREVIOUS_ON_NODE);
     this.#prepend(row, subject, FIRST_HELD, NEXT_HELD, PREVIOUS_HELD);
+    if (!this.vertices.isSubjectId(subject)) {
+      const { namespace, relation } = this.vertices.kindOf(subject);
+      this.#setKinds.add(namespace, relation);
+    }
     return row;
   }
 
   #unlink(row: number): void {
     const node = this.nodeOf(row);
     const subject = this.subjectOf(row);
+    if (!this.vertices.isSubjectId(subject)) {
+      const { namespace, relation } = this.vertices.kindOf(subject);
+      this.#setKinds.remove(namespace, relation);
+    }
     this.#table.remove(row);
     this.#detach(row, node, this.#listOf(subject), NEXT_ON_NODE, PREVIOUS_ON_NODE);
     this.#detach(row, subject, FIRST_HELD, NEXT_HELD, PREVIOUS_HELD);

@@ -114,6 +114,18 @@ export class Vertices {
     return this.#names.text(this.#nodes.int(node, LABEL));
   }
 
+  /** The kind of set that a node stands for: the numbers of its namespace's and its relation's name. */
+  kindOf(node: number): { readonly namespace: number; readonly relation: number } {
+    const object = this.#nodes.int(node, OBJECT);
+    const namespace = this.#objects.int(object, NAMESPACE);
+    return { namespace, relation: this.#nodes.int(node, LABEL) };
+  }
+
+  /** The number of a name, or NONE where nothing has it. */
+  findName(name: string): number {
+    return this.#names.find(name);
+  }
+
   set(node: number): SubjectSet {
     const object = this.#nodes.int(node, OBJECT);
     const namespace = this.#names.text(this.#objects.int(object, NAMESPACE));

@@ -15,6 +15,7 @@ import { FIRST_HELD, FIRST_ID, FIRST_SET } from './vertices.ts';
 export interface SnapshotView extends TupleView {
   readonly revision: number;
   readonly nowMs: number;
+  mayHoldSet(namespace: string, relation: string): boolean;
 }
 
 /** An iterable that begins anew with every loop over it, as a generator does not. */
@@ -61,6 +62,11 @@ export class GraphView implements SnapshotView {
 
   subjectIds(): Iterable<string> {
     return iterable(() => this.#subjectIds());
+  }
+
+  mayHoldSet(namespace: string, relation: string): boolean {
+    this.#store.checkWindow(this.revision);
+    return this.#store.holdsSet(namespace, relation);
   }
 
   *#sets(namespace: string, object: string, relation: string): Generator<SubjectSet> {
