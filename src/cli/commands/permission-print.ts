@@ -64,13 +64,21 @@ function draw(root: unknown, look: Look): string {
 
 const childrenOf = (node: unknown): readonly unknown[] => list(field(node, 'children'));
 
-/** The tree of an expand, as Keto's JSON has it. */
+const CUT_OFF: ReadonlyMap<string, string> = new Map([
+  ['depth', 'more below: --max-depth'],
+  ['size', 'more than is shown'],
+  ['cycle', 'shown above'],
+]);
+
+/** The tree of an expand, as Keto's JSON has it; a node that stands for more than is shown says why. */
 export function expandText(tree: unknown): string {
   const label = (node: unknown): string => {
     const subject = shownSubject(field(node, 'tuple'));
     const type = text(node, 'type');
-    if (subject === '') return type;
-    return type === 'leaf' ? subject : `${paint('dim', type)} ${subject}`;
+    const shown = type === 'leaf' ? subject : `${paint('dim', type)} ${subject}`;
+    const why = CUT_OFF.get(text(node, 'truncated'));
+    const more = why === undefined ? '' : `  ${paint('dim', `(${why})`)}`;
+    return (subject === '' ? type : shown) + more;
   };
   return draw(tree, { label, children: childrenOf });
 }

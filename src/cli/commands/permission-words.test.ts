@@ -108,6 +108,25 @@ describe('what is shown', () => {
     };
     expect(expandText(tree)).toBe('union Group:a#m\n├─ union Group:g#m\n│  └─ x\n├─ leaf\n└─ y');
   });
+  it('says where a tree goes on', () => {
+    const leaf = (object: string, truncated: string): unknown => ({
+      type: 'leaf',
+      tuple: { subject_set: { namespace: 'G', object, relation: 'm' } },
+      truncated,
+    });
+    const tree = {
+      type: 'union',
+      tuple: { subject_set: { namespace: 'G', object: 'a', relation: 'm' } },
+      truncated: 'size',
+      children: [leaf('b', 'depth'), leaf('a', 'cycle'), leaf('c', 'as nobody knows')],
+    };
+    expect(expandText(tree).split('\n')).toEqual([
+      'union G:a#m  (more than is shown)',
+      '├─ G:b#m  (more below: --max-depth)',
+      '├─ G:a#m  (shown above)',
+      '└─ G:c#m',
+    ]);
+  });
   it.each([
     ['type', { subject_id: 'ann' }],
     ['kind', { id: 'ann' }],

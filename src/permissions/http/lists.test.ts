@@ -145,6 +145,30 @@ describe('expand', () => {
     });
   });
 
+  it.each(['/relation-tuples/expand', '/expand'])(
+    'says on %s where a tree goes on',
+    async (path) => {
+      const node = (object: string) => ({
+        type: 'union' as const,
+        subject: { set: { namespace: 'Group', object, relation: 'members' } },
+      });
+      s.permissions.expand = async () => ({
+        tree: {
+          ...node('g'),
+          children: [{ ...node('h'), children: [], truncated: 'depth' }],
+          truncated: 'size',
+        },
+        token: '',
+      });
+      const { json } = await s.ask('GET', `${path}?${g}&max-depth=2`);
+      expect(json).toMatchObject({
+        type: 'union',
+        truncated: 'size',
+        children: [{ type: 'leaf', truncated: 'depth' }],
+      });
+    },
+  );
+
   it('prints a tree that is deeper than the stack', async () => {
     const chain = Array.from({ length: 20_000 }, (_, i) => i);
     s.permissions.expand = async () => ({

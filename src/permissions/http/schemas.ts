@@ -147,6 +147,13 @@ export const BATCH: TSchema = Type.Object({
 export const TREE: TSchema = Type.Object({
   type: text,
   tuple: TUPLE,
+  truncated: Type.Optional(
+    Type.Unsafe<string>({
+      type: 'string',
+      enum: ['depth', 'size', 'cycle'],
+      description: 'Why there may be more below than is shown',
+    }),
+  ),
   children: Type.Optional(Type.Array(Type.Unknown({ description: 'Nodes of the same shape' }))),
 });
 export const EXPLAINED: TSchema = Type.Object({

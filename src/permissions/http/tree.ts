@@ -41,6 +41,10 @@ function printTree<T extends Node<T>>(root: T, head: (node: T) => JsonObject): s
 /** A node without children is a leaf, whatever it was. */
 const typeOf = (node: ExpandTree): string => (node.children.length === 0 ? 'leaf' : node.type);
 
+/** Beside Keto's fields: why a node stands for more than is below it. */
+const cutOff = ({ truncated }: ExpandTree): JsonObject =>
+  truncated === undefined ? {} : { truncated };
+
 /** Keto's tree: subjects sit in a tuple whose own fields are empty. */
 export function expandJson(tree: ExpandTree): string {
   return printTree(tree, (node) => ({
@@ -51,6 +55,7 @@ export function expandJson(tree: ExpandTree): string {
       relation: '',
       ...(node.subject === undefined ? {} : subjectJson(node.subject)),
     },
+    ...cutOff(node),
   }));
 }
 
@@ -61,6 +66,7 @@ export function legacyExpandJson(tree: ExpandTree): string {
     ...(node.subject === undefined
       ? {}
       : { subject: printSubject(node.subject), ...subjectJson(node.subject) }),
+    ...cutOff(node),
   }));
 }
 
