@@ -1,12 +1,16 @@
 /** The door of accounts: people, how they sign in, and their sessions. */
-export type { Account, Session } from './account.ts';
+export type { Account, JsonObject, Session } from './account.ts';
 export { Administration } from './administration.ts';
 export { type AccountsConfig, defaultConfig } from './config/config.ts';
 export { readKratos } from './config/read.ts';
 export { Courier } from './courier/courier.ts';
+export { highestAal, isSureEnough } from './flows/finish.ts';
 export { addAdminAccounts } from './http/admin.ts';
 export { addPublicAccounts } from './http/public.ts';
+export { clearSessionCookie, readCookies } from './http/web.ts';
 export { AccountsManager, type AccountsParts } from './manager.ts';
+export { Html, html, safeUrl } from './pages/html.ts';
+export { pageHeaders, renderPage } from './pages/page.ts';
 export { createBreaches } from './password/breaches.ts';
 export { createPasswordHasher } from './password/hasher.ts';
 export { createPasswordPolicy } from './password/policy.ts';

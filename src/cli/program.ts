@@ -35,6 +35,7 @@ const FAMILIES: readonly (readonly [readonly string[], () => Promise<FamilyModul
   [['token', 'audit', 'explain'], () => import('./commands/governance.ts')],
   [['permission'], () => import('./commands/permission.ts')],
   [['account'], () => import('./commands/account.ts')],
+  [['client'], () => import('./commands/client.ts')],
 ];
 
 /** The words of the program under the name `keto`, some of which mean something else under its own. */

@@ -14,7 +14,7 @@ import { hashSecret } from './root-key.ts';
 
 const SECRET_BYTES = 32;
 
-export type GrantKind = 'ticket' | 'token' | 'session' | 'role' | 'credential';
+export type GrantKind = 'ticket' | 'token' | 'authtoken' | 'session' | 'role' | 'credential';
 
 export interface NewGrant {
   readonly kind: GrantKind;

@@ -23,7 +23,7 @@ export {
   type Grants,
   type NewGrant,
 } from './grants.ts';
-export { createKeyring, type Keyring, type SigningKey } from './keyring.ts';
+export { createKeyring, type DatedKey, type Keyring, type SigningKey } from './keyring.ts';
 export {
   createPrincipals,
   type Principal,

@@ -28,6 +28,13 @@ export interface SigningKey {
   readonly publicKey: KeyObject;
 }
 
+/** A private key with the time of its making. */
+export interface DatedKey {
+  readonly version: number;
+  readonly privateKey: KeyObject;
+  readonly createdAtMs: number;
+}
+
 interface KeyVersion {
   readonly version: number;
   readonly material: Buffer;
@@ -44,6 +51,8 @@ export interface Keyring {
   putPrivateKey(name: string, key: KeyObject, trx?: Transaction<Database>): Promise<void>;
   /** A private key under a name; throws `not_found`. */
   privateKey(name: string): Promise<KeyObject>;
+  /** All versions of a private key, newest first, read anew from the store; empty when there is none. */
+  privateKeys(name: string): Promise<readonly DatedKey[]>;
   /** Seals bytes with the named secret, for the name as context. */
   seal(name: string, plain: Uint8Array): Promise<Buffer>;
   /** Opens what `seal` made, with whichever version sealed it; throws `invalid`. */
@@ -110,6 +119,20 @@ class StoreKeyring implements Keyring {
     const newest = (await this.#versions(name)).at(-1);
     if (newest !== undefined) return toPrivateKey(newest.material);
     throw new PosternError('not_found', `The keyring has no key "${name}"`);
+  }
+
+  async privateKeys(name: string): Promise<readonly DatedKey[]> {
+    const rows = await this.#store.db
+      .selectFrom('keyring')
+      .selectAll()
+      .where('name', '=', name)
+      .orderBy('version', 'desc')
+      .execute();
+    return rows.map((row) => ({
+      version: row.version,
+      privateKey: toPrivateKey(this.#unseal(row)),
+      createdAtMs: row.created_at_ms,
+    }));
   }
 
   async seal(name: string, plain: Uint8Array): Promise<Buffer> {

@@ -22,6 +22,7 @@ import { type Logger, PosternError, systemClock } from '../kernel/index.ts';
 import type { Store } from '../store/index.ts';
 import type { ServerCertificate } from './certificate.ts';
 import { refuseForeign } from './foreign.ts';
+import { type OidcRoom, openOidc } from './oidc.ts';
 import { bindPublic } from './public-port.ts';
 
 const BEARER = /^Bearer ([0-9a-f]{64})$/i;
@@ -29,6 +30,7 @@ const BODY_BYTES_MAX = 8 * 1024 * 1024;
 
 export interface AccountsRoom {
   readonly manager: AccountsManager;
+  readonly oidc: OidcRoom;
   /** Adds the public surface to the public listener. */
   addPublic(app: FastifyInstance): Promise<void>;
   /** Adds the administrators' surface below a prefix of the admin socket, whose lock is the operating system's. */
@@ -81,13 +83,19 @@ export async function openAccounts(
     messages: courier,
   });
   const administration = new Administration(manager.services);
+  const oidc = await openOidc(manager, { ...parts, apis: [] });
   courier.start();
-  const closers: (() => Promise<void>)[] = [() => courier.close()];
+  const closers: (() => Promise<void>)[] = [async () => oidc.close(), () => courier.close()];
   const ready = { isReady: () => parts.store.ping(), version: parts.version };
   return {
     manager,
+    oidc,
     addPublic: async (app) => {
-      await addPublicAccounts(app, manager, { ...ready, onLogout: async () => undefined });
+      await addPublicAccounts(app, manager, {
+        ...ready,
+        onLogout: (session) => oidc.host.sessionEnded(session.id),
+      });
+      await oidc.addPublic(app);
     },
     addLocal: async (app) => {
       await app.register(

@@ -8,10 +8,13 @@ export type Caller =
   /** The admin Unix socket: whoever the operating system lets open it. */
   | { readonly kind: 'local' }
   | { readonly kind: 'token'; readonly grant: Grant }
+  /** A person who signed in to the command line, by the OpenID Provider. */
+  | { readonly kind: 'person'; readonly accountId: string; readonly sessionId: string }
   | { readonly kind: 'machine'; readonly peer: Peer; readonly projectId: string };
 
 export function callerId(caller: Caller): string {
   if (caller.kind === 'local') return 'local-admin';
+  if (caller.kind === 'person') return caller.accountId;
   return caller.kind === 'token'
     ? (caller.grant.principalId ?? caller.grant.id)
     : caller.peer.identifier;

@@ -245,6 +245,7 @@ export async function runServer(
       version: o.version,
       startedAtMs: Date.now(),
       permissions,
+      oidc: accounts?.oidc.host,
     };
 
     // What changed at this server or another on the same database: revocations reach every session at once.
@@ -344,14 +345,19 @@ export async function runServer(
     finish(open, 'public');
     await publishOpenApi(open, o.version);
     addManagementRoutes(open, parts, async (request) => {
-      const [, token] = /^Bearer ([0-9a-f]{64})$/.exec(request.headers.authorization ?? '') ?? [];
-      const grant =
-        token === undefined ? undefined : await fabric.grants.findBySecret(token, 'token');
-      if (grant === undefined)
-        throw new PosternError('unauthenticated', 'This needs an access token', {
-          hint: 'postern token create NAME --scope …',
-        });
-      return { kind: 'token', grant };
+      const [, token = ''] =
+        /^Bearer ([\w-]{43,64})$/.exec(request.headers.authorization ?? '') ?? [];
+      const { grants } = fabric;
+      const grant = /^[0-9a-f]{64}$/.test(token)
+        ? ((await grants.findBySecret(token, 'token')) ??
+          (await grants.findBySecret(token, 'authtoken')))
+        : undefined;
+      if (grant !== undefined) return { kind: 'token', grant };
+      const person = token === '' ? undefined : await accounts?.oidc.personOf(token);
+      if (person !== undefined) return person;
+      throw new PosternError('unauthenticated', 'This needs an access token', {
+        hint: 'postern token create NAME --scope …',
+      });
     });
     if (permissions !== undefined && config.permissions !== undefined)
       await room?.addPublicPermissions(open, {

@@ -51,7 +51,8 @@ export function checkReturnTo(
   o: { readonly publicUrl: string; readonly allowed: readonly string[]; readonly pages: string },
 ): string | undefined {
   if (text === undefined || text === '') return undefined;
-  const own = [`${o.publicUrl}/self-service`, o.pages];
+  // The last is where the OpenID Provider waits for who signs in.
+  const own = [`${o.publicUrl}/self-service`, o.pages, `${o.publicUrl}/interaction`];
   if (isReturnAllowed(text, [...o.allowed, ...own])) return text;
   throw new PosternError('invalid', 'Requested return_to URL is not allowed', {
     facts: { id: 'self_service_flow_return_to_forbidden' },

@@ -22,6 +22,7 @@ import type { Permissions } from '../../permissions/index.ts';
 import type { RelayService } from '../../relay/index.ts';
 import { encodeTicket } from '../../trust/light.ts';
 import { actorOf, type Caller, callerId } from '../caller.ts';
+import { addClientManagement, type ClientApi } from './clients.ts';
 import { addPermissionManagement } from './permissions.ts';
 
 export interface ServerParts {
@@ -37,6 +38,8 @@ export interface ServerParts {
   readonly startedAtMs: number;
   /** Undefined when permissions are turned off. */
   readonly permissions: Permissions | undefined;
+  /** Undefined when accounts are turned off. */
+  readonly oidc: ClientApi | undefined;
 }
 
 /** What a token's scopes may be about. */
@@ -50,6 +53,7 @@ const SCOPE_AREAS = [
   'audit',
   'decisions',
   'accounts',
+  'clients',
   'permissions',
 ] as const;
 const SCOPE = new RegExp(`^(\\*|admin|(${SCOPE_AREAS.join('|')}):(\\*|[a-z]+))$`);
@@ -518,6 +522,14 @@ export function addManagementRoutes(
   if (parts.permissions !== undefined)
     addPermissionManagement(app, parts.permissions, async (request, action, resource) =>
       may(request, action, resource, await scope(request)),
+    );
+
+  if (parts.oidc !== undefined)
+    addClientManagement(
+      app,
+      { fabric, audit, api: parts.oidc },
+      callerOf,
+      async (request, action, resource) => may(request, action, resource, await scope(request)),
     );
 
   api.get('/api/v1/status', async (request) => {

@@ -1,0 +1,172 @@
+/** `client`: applications that people sign in to by the OpenID Provider. */
+import type { Command } from 'commander';
+import { define, type Flags, family } from '../command.ts';
+import { usageError } from '../exit.ts';
+import { field, text } from '../json.ts';
+import { asOperator, listOf } from '../membership.ts';
+import { relativeTime, table } from '../output.ts';
+import { confirm, done, next } from '../talk.ts';
+
+const TYPES = ['web', 'spa', 'native', 'service'];
+
+type Option = readonly [string, string, ('list' | 'hidden' | 'required')?];
+const ADDRESSES: readonly Option[] = [
+  ['--callback <url>', 'where sign-ins come back to; may be repeated', 'list'],
+  ['--logout-url <url>', 'where sign-outs may lead; may be repeated', 'list'],
+  ['--origin <origin>', 'whose scripts may call the provider; may be repeated', 'list'],
+  ['--backchannel-logout-url <url>', 'told when a session ends'],
+  ['--home-page <url>', "the application's own address, shown to people"],
+];
+
+function changes(flags: Flags): Record<string, unknown> {
+  const some = (list: string[]): string[] | undefined => (list.length === 0 ? undefined : list);
+  const all = {
+    callback_urls: some(flags.list('callback')),
+    logout_urls: some(flags.list('logoutUrl')),
+    web_origins: some(flags.list('origin')),
+    backchannel_logout_url: flags.text('backchannelLogoutUrl'),
+    uri: flags.text('homePage'),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, v]) => v !== undefined));
+}
+
+const segment = (args: readonly string[]): string => encodeURIComponent(args[0] ?? '');
+
+function lines(client: unknown): string {
+  const rows: readonly [string, string][] = [
+    ['id', text(client, 'id')],
+    ['type', text(client, 'type')],
+    ['callback', listOf(field(client, 'callback_urls'), '').join(' ') || '-'],
+    ['logout', listOf(field(client, 'logout_urls'), '').join(' ') || '-'],
+    ['origins', listOf(field(client, 'web_origins'), '').join(' ') || '-'],
+    ['asks', field(client, 'first_party') === true ? 'nobody for consent' : 'people for consent'],
+    ['owner', text(client, 'owner') || '-'],
+  ];
+  return [
+    text(client, 'name'),
+    ...rows.map(([name, value]) => `  ${name.padEnd(9)} ${value}`),
+  ].join('\n');
+}
+
+/** Adds the family. */
+export function register(program: Command): void {
+  const client = family(program, 'client', 'Applications that people sign in to (OpenID Connect)', [
+    'client create shop --callback https://shop.example.org/callback',
+    'client list',
+  ]);
+
+  define(client, 'create <name>', 'Create an application; its secret is printed once', {
+    options: [
+      ['--type <type>', 'web (default), spa, native or service'],
+      ['--id <id>', 'a client id of your own choice'],
+      ...ADDRESSES,
+      ['--third-party', 'people are asked for their consent'],
+    ],
+    examples: [
+      'client create shop --callback https://shop.example.org/callback --logout-url https://shop.example.org/',
+      'client create robot --type service',
+    ],
+    run: async ({ args, flags }) => {
+      const type = flags.text('type') ?? 'web';
+      if (!TYPES.includes(type)) throw usageError(`--type is one of ${TYPES.join(', ')}`);
+      const id = flags.text('id');
+      const made = await asOperator((c) =>
+        c.request('POST', '/api/v1/clients', {
+          ...{ name: args[0], type },
+          ...(id === undefined ? {} : { id }),
+          ...changes(flags),
+          ...(flags.has('thirdParty') ? { first_party: false } : {}),
+        }),
+      );
+      const secret = text(made, 'secret');
+      done(`Application ${args[0]} created, client id ${text(made, 'id')}`);
+      if (secret !== '') next('Keep the secret now: it is not shown again');
+      const shown = [`client_id     ${text(made, 'id')}`];
+      if (secret !== '') shown.push(`client_secret ${secret}`);
+      return { plain: shown.join('\n'), json: made };
+    },
+  });
+
+  define(client, 'list', 'List the applications', {
+    run: async () => {
+      const rows = listOf(await asOperator((c) => c.request('GET', '/api/v1/clients')), 'clients');
+      return {
+        plain: table(
+          ['NAME', 'TYPE', 'CREATED', 'CLIENT ID'],
+          rows.map((r) => [
+            text(r, 'name'),
+            text(r, 'type'),
+            relativeTime(Date.parse(text(r, 'created_at')), Date.now()),
+            text(r, 'id'),
+          ]),
+          'No applications yet. Create one: postern client create NAME --callback URL',
+        ),
+        json: rows,
+      };
+    },
+  });
+
+  define(client, 'show <id>', 'Show an application', {
+    run: async ({ args }) => {
+      const found = await asOperator((c) => c.request('GET', `/api/v1/clients/${segment(args)}`));
+      return { plain: lines(found), json: found };
+    },
+  });
+
+  define(client, 'update <id>', 'Change what is given; a list replaces the list before', {
+    options: [['--name <name>', 'its name'], ...ADDRESSES],
+    run: async ({ args, flags }) => {
+      const name = flags.text('name');
+      const body = { ...(name === undefined ? {} : { name }), ...changes(flags) };
+      if (Object.keys(body).length === 0)
+        throw usageError('nothing to change: see postern client update --help');
+      const changed = await asOperator((c) =>
+        c.request('PATCH', `/api/v1/clients/${segment(args)}`, body),
+      );
+      done(`Application ${text(changed, 'name')} changed`);
+      return { plain: lines(changed), json: changed };
+    },
+  });
+
+  define(client, 'rotate-secret <id>', 'Replace the secret; the old one stops working at once', {
+    run: async ({ args }) => {
+      const made = await asOperator((c) =>
+        c.request('POST', `/api/v1/clients/${segment(args)}/secret`),
+      );
+      done(`The secret of ${args[0]} was replaced; this is the only time it is shown`);
+      return { machine: text(made, 'secret'), json: made };
+    },
+  });
+
+  define(client, 'delete <id>', 'Delete an application; its tokens stop working', {
+    options: [['-y, --yes', 'without asking']],
+    run: async ({ args, flags }) => {
+      if (!(await confirm(`Delete the application ${args[0]}?`, flags.has('yes'))))
+        return undefined;
+      await asOperator((c) => c.request('DELETE', `/api/v1/clients/${segment(args)}`));
+      done(`Application ${args[0]} deleted`);
+      return { json: { deleted: args[0] } };
+    },
+  });
+
+  define(client, 'keys', "List the provider's signing keys", {
+    options: [['--rotate', 'make a new one, which signs from now on; the old stay published']],
+    run: async ({ flags }) => {
+      const method = flags.has('rotate') ? 'POST' : 'GET';
+      const rows = listOf(await asOperator((c) => c.request(method, '/api/v1/oidc-keys')), 'keys');
+      if (method === 'POST') done('A new key signs from now on');
+      return {
+        plain: table(
+          ['SIGNS', 'MADE', 'KEY ID'],
+          rows.map((r) => [
+            field(r, 'current') === true ? 'yes' : 'no',
+            relativeTime(Date.parse(text(r, 'created_at')), Date.now()),
+            text(r, 'kid'),
+          ]),
+          'No keys yet: the first is made when an application first asks.',
+        ),
+        json: rows,
+      };
+    },
+  });
+}

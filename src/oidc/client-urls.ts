@@ -1,0 +1,95 @@
+/**
+ * The addresses of a client: which may be registered, and which a request may name. Pure. INVARIANT: an address matches
+ * character by character, but for the left-most label of a registered `*.` host and the port of a native client's
+ * loopback address (RFC 8252 section 7.3); nothing is normalised, so nothing is read in two ways.
+ */
+import { PosternError } from '../kernel/index.ts';
+
+const LENGTH_MAX = 1_024;
+const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const WILD = new RegExp(
+  `^(https?)://\\*\\.(${LABEL}(?:\\.${LABEL})+)(:\\d{1,5})?(/[^?#\\s\\\\]*)?$`,
+);
+const LOOPBACK = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(?::(\d{1,5}))?(\/.*)?$/;
+const PRIVATE_SCHEME = /^[a-z][a-z0-9+.-]*\.[a-z0-9+.-]+:/;
+/** Texts that browsers and URL parsers read differently. */
+const AMBIGUOUS = /[\p{Cc}\s\\]/u;
+
+export type UrlUse = 'callback' | 'logout' | 'origin';
+
+/** Whether an address has a wildcard for its left-most label. */
+export function isWildcard(text: string): boolean {
+  return WILD.test(text);
+}
+
+function refuse(use: UrlUse, text: string, why: string): never {
+  throw new PosternError('invalid', `The ${use} URL ${JSON.stringify(text.slice(0, 200))} ${why}`);
+}
+
+/** Checks one address of a client that is registered. Throws `invalid` with the reason. */
+export function checkClientUrl(text: string, use: UrlUse, o: { readonly isNative: boolean }): void {
+  if (text.length > LENGTH_MAX) refuse(use, text, 'is too long');
+  if (AMBIGUOUS.test(text)) refuse(use, text, 'has a space, backslash or control character');
+  if (use === 'origin') {
+    if (isWildcard(text) && !/^[^/]*\/\/[^/]*$/.test(text)) refuse(use, text, 'has a path');
+    if (!isWildcard(text) && (!URL.canParse(text) || new URL(text).origin !== text))
+      refuse(use, text, 'is no origin such as https://app.example.org');
+    return;
+  }
+  if (isWildcard(text)) return;
+  if (text.includes('*'))
+    refuse(use, text, 'has a * elsewhere than in place of its left-most label');
+  if (!URL.canParse(text)) refuse(use, text, 'is no URL');
+  const url = new URL(text);
+  if (text.includes('#')) refuse(use, text, 'has a fragment');
+  if (url.username !== '' || url.password !== '') refuse(use, text, 'carries a user or password');
+  if (url.protocol === 'https:' || url.protocol === 'http:') return;
+  if (!o.isNative || !PRIVATE_SCHEME.test(text))
+    refuse(
+      use,
+      text,
+      'is neither http nor https (a native app may use a scheme like org.example.app:)',
+    );
+}
+
+function matchesWildcard(text: string, registered: string): boolean {
+  const [, scheme, domain, port = '', path = ''] = WILD.exec(registered) ?? [];
+  if (scheme === undefined || domain === undefined) return false;
+  const head = `${scheme}://`;
+  const tail = `.${domain}${port}${path}`;
+  if (!text.startsWith(head) || !text.endsWith(tail)) return false;
+  const label = text.slice(head.length, text.length - tail.length);
+  return new RegExp(`^${LABEL}$`).test(label);
+}
+
+/** Whether a request may name an address, given those that are registered. */
+export function isUrlAllowed(
+  text: string,
+  registered: readonly string[],
+  o: { readonly isNative: boolean },
+): boolean {
+  if (text.length > LENGTH_MAX || AMBIGUOUS.test(text) || text.includes('*')) return false;
+  if (registered.includes(text)) return true;
+  if (registered.some((r) => matchesWildcard(text, r))) return true;
+  if (!o.isNative) return false;
+  const given = LOOPBACK.exec(text);
+  if (given === null) return false;
+  return registered.some((r) => {
+    const known = LOOPBACK.exec(r);
+    return known !== null && known[1] === given[1] && (known[3] ?? '') === (given[3] ?? '');
+  });
+}
+
+/** As `isUrlAllowed`, with the query of either side left out: how `returnTo` is held against logout URLs. */
+export function isLogoutUrlAllowed(text: string, registered: readonly string[]): boolean {
+  if (!URL.canParse(text)) return false;
+  const plain = (t: string): string =>
+    t.replace(/[?#].*$/s, '').replace(/^([a-z]+:\/\/[^/]+)\/$/, '$1');
+  const bare = plain(text);
+  return isUrlAllowed(bare, registered.map(plain), { isNative: false });
+}
+
+/** Whether a browser's Origin is one of a client's. */
+export function isOriginAllowed(origin: string, registered: readonly string[]): boolean {
+  return isUrlAllowed(origin, registered, { isNative: false });
+}

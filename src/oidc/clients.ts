@@ -1,0 +1,367 @@
+/**
+ * The clients of the OpenID Provider: applications with their addresses, who made them and what they may ask for.
+ * INVARIANT: a secret is shown when it is made and never again; the store keeps its SHA-256, sealed.
+ */
+import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import type { Selectable, Transaction } from 'kysely';
+import type { Audit } from '../audit/index.ts';
+import type { Fabric } from '../fabric/index.ts';
+import { type Clock, PosternError, Secret } from '../kernel/index.ts';
+import type { Database, OidcClientsTable, Store } from '../store/index.ts';
+import { checkClientUrl, type UrlUse } from './client-urls.ts';
+
+const SEAL = 'oidc/clients';
+const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const ID_CHARACTERS = 32;
+const SECRET_BYTES = 48;
+const URLS_MAX = 50;
+const NAME_MAX = 200;
+/** Applications of one person, so that nobody fills the store. */
+const OWNED_MAX = 100;
+const CLIENT_ID = /^[\x21-\x39\x3b-\x7e]{3,128}$/;
+
+/**
+ * `web` keeps a secret; `spa` runs in a browser (PKCE) and may use its secret from a server; `native` runs on a device
+ * (PKCE, loopback and private-scheme callbacks, device flow); `service` acts for itself (client credentials).
+ */
+export const CLIENT_TYPES = ['web', 'spa', 'native', 'service'] as const;
+export type ClientType = (typeof CLIENT_TYPES)[number];
+
+export interface OidcClient {
+  readonly id: string;
+  readonly name: string;
+  readonly type: ClientType;
+  readonly callbackUrls: readonly string[];
+  readonly logoutUrls: readonly string[];
+  readonly webOrigins: readonly string[];
+  /** Told when a session ends (OpenID Connect Back-Channel Logout). */
+  readonly backchannelLogoutUrl: string | undefined;
+  /** Made by an administrator for this site: people are not asked for their consent. */
+  readonly isFirstParty: boolean;
+  readonly uri: string | undefined;
+  readonly hasSecret: boolean;
+  /** The principal that made it; undefined for the site's own. */
+  readonly ownerId: string | undefined;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export interface ClientSpec {
+  readonly id?: string | undefined;
+  readonly name: string;
+  readonly type: ClientType;
+  readonly callbackUrls?: readonly string[] | undefined;
+  readonly logoutUrls?: readonly string[] | undefined;
+  readonly webOrigins?: readonly string[] | undefined;
+  readonly backchannelLogoutUrl?: string | undefined;
+  readonly isFirstParty?: boolean | undefined;
+  readonly uri?: string | undefined;
+  /** True for a single-page app that has no secret to use. */
+  readonly isPublic?: boolean | undefined;
+}
+
+/** Who changes a client: an administrator, or a person with their own. */
+export interface Actor {
+  readonly principalId: string;
+  readonly isAdministrator: boolean;
+}
+
+interface Metadata {
+  readonly type: ClientType;
+  readonly callback_urls: readonly string[];
+  readonly logout_urls: readonly string[];
+  readonly web_origins: readonly string[];
+  readonly backchannel_logout_url?: string;
+  readonly is_first_party: boolean;
+  readonly uri?: string;
+}
+
+export function newClientId(): string {
+  let text = '';
+  for (let i = 0; i < ID_CHARACTERS; i++) text += ALPHANUMERIC[randomInt(ALPHANUMERIC.length)];
+  return text;
+}
+export function newClientSecret(): Secret {
+  return new Secret(randomBytes(SECRET_BYTES).toString('base64url'));
+}
+/** What is kept of a secret: hex. */
+export function hashClientSecret(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}
+export function isClientSecret(given: string, hash: string): boolean {
+  const mine = Buffer.from(hashClientSecret(given));
+  const kept = Buffer.from(hash);
+  return mine.length === kept.length && timingSafeEqual(mine, kept);
+}
+
+function clientOf(row: Selectable<OidcClientsTable>): OidcClient {
+  // Written by this module.
+  const m = JSON.parse(row.metadata_json) as Metadata;
+  return {
+    id: row.client_id,
+    name: row.name,
+    type: m.type,
+    callbackUrls: m.callback_urls,
+    logoutUrls: m.logout_urls,
+    webOrigins: m.web_origins,
+    backchannelLogoutUrl: m.backchannel_logout_url,
+    isFirstParty: m.is_first_party,
+    uri: m.uri,
+    hasSecret: row.secret_sealed !== null,
+    ownerId: row.owner_id ?? undefined,
+    createdAtMs: row.created_at_ms,
+    updatedAtMs: row.updated_at_ms,
+  };
+}
+
+function metadataOf(c: Omit<ClientSpec, 'id' | 'name'>): string {
+  const metadata: Metadata = {
+    type: c.type,
+    callback_urls: c.callbackUrls ?? [],
+    logout_urls: c.logoutUrls ?? [],
+    web_origins: c.webOrigins ?? [],
+    ...(c.backchannelLogoutUrl === undefined
+      ? {}
+      : { backchannel_logout_url: c.backchannelLogoutUrl }),
+    is_first_party: c.isFirstParty === true,
+    ...(c.uri === undefined ? {} : { uri: c.uri }),
+  };
+  return JSON.stringify(metadata);
+}
+
+/** Throws `invalid` for what a client may not be, `denied` for what only an administrator may ask. */
+function checkSpec(spec: ClientSpec, actor: Actor): void {
+  const name = spec.name.trim();
+  if (name === '' || name.length > NAME_MAX || /\p{Cc}/u.test(name))
+    throw new PosternError('invalid', `A client's name has 1 to ${NAME_MAX} characters`);
+  const isNative = spec.type === 'native';
+  const lists: readonly [readonly string[] | undefined, UrlUse][] = [
+    [spec.callbackUrls, 'callback'],
+    [spec.logoutUrls, 'logout'],
+    [spec.webOrigins, 'origin'],
+  ];
+  for (const [urls = [], use] of lists) {
+    if (urls.length > URLS_MAX)
+      throw new PosternError('invalid', `A client has at most ${URLS_MAX} ${use} URLs`);
+    for (const url of urls) checkClientUrl(url, use, { isNative });
+  }
+  if (spec.uri !== undefined && !/^https?:\/\/[^\s\\]{1,500}$/.test(spec.uri))
+    throw new PosternError('invalid', "A client's own address is an http or https URL");
+  if ((spec.type === 'web' || spec.type === 'spa') && (spec.callbackUrls ?? []).length === 0)
+    throw new PosternError('invalid', `A ${spec.type} client needs a callback URL`, {
+      hint: 'Name it with --callback https://app.example.org/callback',
+    });
+  if (actor.isAdministrator) return;
+  // The server itself posts there: only who may configure the server says where.
+  if (spec.backchannelLogoutUrl !== undefined)
+    throw new PosternError('denied', 'Only an administrator sets a back-channel logout URL');
+  if (spec.isFirstParty === true)
+    throw new PosternError('denied', 'Only an administrator makes a client that needs no consent');
+  if (spec.type === 'service')
+    throw new PosternError('denied', 'Only an administrator makes a service client');
+}
+
+export class ClientManager {
+  readonly #store: Store;
+  readonly #fabric: Fabric;
+  readonly #audit: Audit;
+  readonly #clock: Clock;
+
+  constructor(o: {
+    readonly store: Store;
+    readonly fabric: Fabric;
+    readonly audit: Audit;
+    readonly clock: Clock;
+  }) {
+    this.#store = o.store;
+    this.#fabric = o.fabric;
+    this.#audit = o.audit;
+    this.#clock = o.clock;
+  }
+
+  /** Makes a client; its secret is answered now and never again. Throws `invalid`, `denied`, `conflict`. */
+  async create(
+    spec: ClientSpec,
+    actor: Actor,
+    given?: Secret,
+  ): Promise<{ readonly client: OidcClient; readonly secret: Secret | undefined }> {
+    checkSpec(spec, actor);
+    if (spec.id !== undefined && !actor.isAdministrator)
+      throw new PosternError('denied', 'Only an administrator chooses the id of a client');
+    return this.register(spec.id ?? newClientId(), spec, actor, given);
+  }
+
+  /** As `create`, under an id that was made for it. */
+  async register(
+    id: string,
+    spec: ClientSpec,
+    actor: Actor,
+    given?: Secret,
+  ): Promise<{ readonly client: OidcClient; readonly secret: Secret | undefined }> {
+    checkSpec(spec, actor);
+    if (!CLIENT_ID.test(id))
+      throw new PosternError('invalid', 'A client id has 3 to 128 visible characters and no colon');
+    const isPublic = spec.type === 'native' || (spec.type === 'spa' && spec.isPublic === true);
+    const secret = isPublic ? undefined : (given ?? newClientSecret());
+    const nowMs = this.#clock.now();
+    const row: OidcClientsTable = {
+      client_id: id,
+      name: spec.name.trim(),
+      owner_id: actor.principalId,
+      secret_sealed: secret === undefined ? null : await this.#seal(secret),
+      metadata_json: metadataOf(spec),
+      created_at_ms: nowMs,
+      updated_at_ms: nowMs,
+    };
+    await this.#store.write(async (trx) => {
+      if (!actor.isAdministrator) await this.#checkCount(trx, actor.principalId);
+      const made = await trx
+        .insertInto('oidc_clients')
+        .values(row)
+        .onConflict((oc) => oc.column('client_id').doNothing())
+        .executeTakeFirst();
+      if (made.numInsertedOrUpdatedRows === 0n)
+        throw new PosternError('conflict', `There is a client with the id ${id}`);
+      await this.#log(trx, actor, 'oidc:client.create', id);
+    });
+    return { client: clientOf(row), secret };
+  }
+
+  async #checkCount(trx: Transaction<Database>, ownerId: string): Promise<void> {
+    const row = await trx
+      .selectFrom('oidc_clients')
+      .select((eb) => eb.fn.countAll<number | string>().as('count'))
+      .where('owner_id', '=', ownerId)
+      .executeTakeFirst();
+    if (Number(row?.count ?? 0) >= OWNED_MAX)
+      throw new PosternError('exhausted', `One person has at most ${OWNED_MAX} applications`);
+  }
+
+  async #log(
+    trx: Transaction<Database>,
+    actor: Actor,
+    action: string,
+    clientId: string,
+  ): Promise<void> {
+    await this.#audit.append(trx, {
+      actor: actor.principalId,
+      action,
+      resource: `oidc-client/${clientId}`,
+    });
+  }
+
+  #seal(secret: Secret): Promise<Buffer> {
+    const hash = hashClientSecret(secret.reveal());
+    return this.#fabric.keyring.seal(SEAL, Buffer.from(JSON.stringify({ hash })));
+  }
+
+  async #row(id: string): Promise<Selectable<OidcClientsTable> | undefined> {
+    if (!CLIENT_ID.test(id)) return undefined;
+    return this.#store.db
+      .selectFrom('oidc_clients')
+      .selectAll()
+      .where('client_id', '=', id)
+      .executeTakeFirst();
+  }
+
+  /** Undefined when there is none of the id. */
+  async find(id: string): Promise<OidcClient | undefined> {
+    const row = await this.#row(id);
+    return row === undefined ? undefined : clientOf(row);
+  }
+
+  /** A client with the SHA-256 (hex) of its secret, as the provider checks it. */
+  async findWithSecret(
+    id: string,
+  ): Promise<{ readonly client: OidcClient; readonly secretHash: string | undefined } | undefined> {
+    const row = await this.#row(id);
+    if (row === undefined) return undefined;
+    if (row.secret_sealed === null) return { client: clientOf(row), secretHash: undefined };
+    const plain = await this.#fabric.keyring.open(SEAL, row.secret_sealed);
+    // Written by this module.
+    const { hash } = JSON.parse(plain.toString()) as { hash: string };
+    return { client: clientOf(row), secretHash: hash };
+  }
+
+  /** The clients that an actor may see, oldest first: all of them, or their own. */
+  async list(actor: Actor): Promise<OidcClient[]> {
+    let query = this.#store.db.selectFrom('oidc_clients').selectAll().orderBy('created_at_ms');
+    if (!actor.isAdministrator) query = query.where('owner_id', '=', actor.principalId);
+    return (await query.execute()).map(clientOf);
+  }
+
+  /** A client that an actor may change. Throws `not_found`, also for another's. */
+  async get(id: string, actor: Actor): Promise<OidcClient> {
+    const client = await this.find(id);
+    if (client === undefined || !(actor.isAdministrator || client.ownerId === actor.principalId))
+      throw new PosternError('not_found', `There is no client with the id ${id.slice(0, 128)}`);
+    return client;
+  }
+
+  /** Changes what is given of a client. Throws `not_found`, `invalid`, `denied`. */
+  async update(
+    id: string,
+    change: Partial<Omit<ClientSpec, 'id' | 'type'>>,
+    actor: Actor,
+  ): Promise<OidcClient> {
+    const before = await this.get(id, actor);
+    const { id: _, ...known } = before;
+    // What an administrator set stays as it is; a person may only not set it anew.
+    const spec: ClientSpec = { ...known, ...change };
+    checkSpec(
+      actor.isAdministrator
+        ? spec
+        : {
+            ...spec,
+            backchannelLogoutUrl: change.backchannelLogoutUrl,
+            isFirstParty: change.isFirstParty === true && !before.isFirstParty,
+          },
+      actor,
+    );
+    await this.#store.write(async (trx) => {
+      await trx
+        .updateTable('oidc_clients')
+        .set({
+          name: spec.name.trim(),
+          metadata_json: metadataOf(spec),
+          updated_at_ms: this.#clock.now(),
+        })
+        .where('client_id', '=', id)
+        .execute();
+      await this.#log(trx, actor, 'oidc:client.update', id);
+    });
+    return this.get(id, actor);
+  }
+
+  /** A new secret in place of the old one, which is over at once. Throws `not_found`, `invalid`. */
+  async rotateSecret(id: string, actor: Actor): Promise<Secret> {
+    const client = await this.get(id, actor);
+    if (client.type === 'native')
+      throw new PosternError('invalid', 'A native client has no secret: nothing would keep it');
+    const secret = newClientSecret();
+    const secret_sealed = await this.#seal(secret);
+    await this.#store.write(async (trx) => {
+      await trx
+        .updateTable('oidc_clients')
+        .set({ secret_sealed, updated_at_ms: this.#clock.now() })
+        .where('client_id', '=', id)
+        .execute();
+      await this.#log(trx, actor, 'oidc:client.rotate-secret', id);
+    });
+    return secret;
+  }
+
+  /** Removes a client; its tokens are refused from then on. Throws `not_found`. */
+  async delete(id: string, actor: Actor): Promise<void> {
+    await this.get(id, actor);
+    await this.#store.write(async (trx) => {
+      await trx.deleteFrom('oidc_clients').where('client_id', '=', id).execute();
+      await this.#log(trx, actor, 'oidc:client.delete', id);
+    });
+  }
+
+  /** Makes the keys that are needed inside of transactions beforehand. */
+  async open(): Promise<void> {
+    await this.#fabric.keyring.secret(SEAL);
+  }
+}
