@@ -214,6 +214,16 @@ export interface ConfigurationParts {
   readonly adapterOf: (model: string) => ReturnType<Records['adapter']>;
 }
 
+/**
+ * Fetches what the library asks for, with its guard against addresses of this network; but a client's back-channel
+ * address, which only an administrator sets, may well be one.
+ */
+const fetchFor: NonNullable<Configuration['fetch']> = (url, options = {}) => {
+  const { dispatcher: _, ...rest } = options;
+  const isLogout = options.body instanceof URLSearchParams && options.body.has('logout_token');
+  return fetch(url, isLogout ? rest : options);
+};
+
 /** The whole configuration. */
 export function configurationOf(parts: ConfigurationParts): Configuration {
   const { records, people, pages, isSecure } = parts;
@@ -233,6 +243,7 @@ export function configurationOf(parts: ConfigurationParts): Configuration {
     claims: CLAIMS,
     acrValues: ACRS,
     conformIdTokenClaims: false,
+    fetch: fetchFor,
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
     responseTypes: ['code'],
     enabledJWA: { idTokenSigningAlgValues: ['RS256'], userinfoSigningAlgValues: ['RS256'] },
