@@ -56,6 +56,17 @@ function lacking(details: Details, signedIn: SignedIn): 'nothing' | 'refresh' | 
   return 'nothing';
 }
 
+/**
+ * The origin of the application, for the page that signs in: a browser holds the `form-action` of a form's page against
+ * every redirect behind it, and the last one leads there.
+ */
+function towards(details: Details): string {
+  const target = details.params['redirect_uri'];
+  if (typeof target !== 'string' || !URL.canParse(target)) return '';
+  const { origin, protocol } = new URL(target);
+  return `?to=${encodeURIComponent(origin === 'null' ? protocol : origin)}`;
+}
+
 /** `GET /interaction/:uid`: shows what is next, or goes on when nothing is. */
 export async function showInteraction(
   parts: InteractionParts,
@@ -66,7 +77,7 @@ export async function showInteraction(
   if (details === undefined) return;
   const signedIn = await parts.people.sessionOf(req.headers);
   if (details.prompt.name === 'consent') return askConsent(parts, details, signedIn, req, res);
-  const returnTo = `${parts.issuer}interaction/${details.uid}`;
+  const returnTo = `${parts.issuer}interaction/${details.uid}${towards(details)}`;
   const isSignup = details.params['screen_hint'] === 'signup';
   if (signedIn === undefined)
     return go(res, parts.people.signInUrl({ returnTo, isRefresh: false, isSignup }));

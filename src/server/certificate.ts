@@ -8,7 +8,7 @@ import type { Logger } from '../kernel/index.ts';
 import {
   type Authority,
   exportPrivateKey,
-  generateLeafKey,
+  generateServerLeafKey,
   issueServerCertificate,
 } from '../trust/index.ts';
 
@@ -73,7 +73,7 @@ export class ServerCertificate {
 }
 
 async function issue(ca: Authority, names: readonly string[]): Promise<PemPair> {
-  const leaf = generateLeafKey();
+  const leaf = generateServerLeafKey();
   const certificate = await issueServerCertificate({
     ca,
     names: [...names],

@@ -70,12 +70,17 @@ const BACKDATE_MS = 10 * 60_000;
 const TEN_YEARS_MS = 10 * 365 * 86_400_000;
 /** Attributes that fit a handshake without fragmenting it badly. */
 const ATTRIBUTES_BYTES_MAX = 8 * 1024;
-const ED25519: Algorithm = { name: 'Ed25519' };
+/** Of projects, whose certificates only machines of ours read. */
+const ED25519 = { name: 'Ed25519' } as const;
+/** Of a server's listeners, which browsers open: they take no Ed25519. */
+const P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
-const toWebKey = (key: KeyObject): Promise<CryptoKey> =>
-  webcrypto.subtle.importKey('pkcs8', key.export({ format: 'der', type: 'pkcs8' }), ED25519, true, [
-    'sign',
-  ]);
+const algorithmOf = (key: KeyObject): typeof ED25519 | typeof P256 =>
+  key.asymmetricKeyType === 'ec' ? P256 : ED25519;
+const toWebKey = (key: KeyObject): Promise<CryptoKey> => {
+  const pkcs8 = key.export({ format: 'der', type: 'pkcs8' });
+  return webcrypto.subtle.importKey('pkcs8', pkcs8, algorithmOf(key), true, ['sign']);
+};
 const serial = (): string => `00${randomBytes(15).toString('hex')}`;
 const denied = (why: string, cause?: unknown): PosternError =>
   new PosternError('denied', why, { cause });
@@ -96,8 +101,12 @@ export function fingerprint(pem: string): string {
   return createHash('sha256').update(new X509Certificate(pem).raw).digest('hex');
 }
 
-async function createCa(name: string, extra: x509.Extension[]): Promise<Authority> {
-  const keys = await webcrypto.subtle.generateKey('Ed25519', true, ['sign', 'verify']);
+async function createCa(
+  name: string,
+  algorithm: typeof ED25519 | typeof P256,
+  extra: x509.Extension[],
+): Promise<Authority> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   if (!('privateKey' in keys)) throw new PosternError('internal', 'no key pair');
   const now = Date.now();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -105,7 +114,7 @@ async function createCa(name: string, extra: x509.Extension[]): Promise<Authorit
     name: `CN=${name}`,
     notBefore: new Date(now - BACKDATE_MS),
     notAfter: new Date(now + TEN_YEARS_MS),
-    signingAlgorithm: ED25519,
+    signingAlgorithm: algorithm,
     keys,
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
@@ -126,7 +135,7 @@ async function createCa(name: string, extra: x509.Extension[]): Promise<Authorit
 
 /** Makes a project's certificate authority, valid ten years. */
 export function createAuthorityCa(projectId: string): Promise<Authority> {
-  return createCa(`Postern project ${projectId}`, [
+  return createCa(`Postern project ${projectId}`, ED25519, [
     new x509.SubjectAlternativeNameExtension(
       [{ type: 'url', value: `spiffe://${projectId}` }],
       false,
@@ -136,7 +145,7 @@ export function createAuthorityCa(projectId: string): Promise<Authority> {
 
 /** Makes a server's certificate authority, which signs only the certificates of its own listeners. */
 export function createServerCa(name: string): Promise<Authority> {
-  return createCa(`Postern server ${name}`, []);
+  return createCa(`Postern server ${name}`, P256, []);
 }
 
 async function issue(
@@ -153,7 +162,7 @@ async function issue(
     ...window,
     signingKey: await toWebKey(issuer.key),
     publicKey: new x509.PublicKey(new Uint8Array(spki)),
-    signingAlgorithm: ED25519,
+    signingAlgorithm: algorithmOf(issuer.key),
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),

@@ -26,6 +26,12 @@ export function generateLeafKey(): LeafKey {
   return { privateKey, publicKeySpki: publicKey.export({ format: 'der', type: 'spki' }) };
 }
 
+/** A leaf key of a server's listeners, on the curve that browsers take. */
+export function generateServerLeafKey(): LeafKey {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return { privateKey, publicKeySpki: publicKey.export({ format: 'der', type: 'spki' }) };
+}
+
 /** The identity vouches for a leaf key. */
 export function attestLeaf(keys: IdentityKeys, spki: Uint8Array): Evidence {
   return {

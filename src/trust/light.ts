@@ -14,6 +14,7 @@ export {
   attestLeaf,
   type Evidence,
   generateLeafKey,
+  generateServerLeafKey,
   type LeafKey,
   verifyEvidence,
 } from './leaf.ts';

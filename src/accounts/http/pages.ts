@@ -58,7 +58,8 @@ class PageSurface {
     if (!isOwn) return seeOther(reply, again);
     const links = await this.#links(session, flow.returnTo);
     const page = renderFlow(kind, pageOf(flow), { brand: this.#brand, links });
-    return this.#send(reply, page, targetsOf(flow, config.allowedReturnUrls));
+    const targets = [...config.allowedReturnUrls, ...applicationOf(flow, config.publicUrl)];
+    return this.#send(reply, page, targetsOf(flow, targets));
   }
 
   async error(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -113,10 +114,17 @@ function pageOf(flow: Flow): Parameters<typeof renderFlow>[1] {
 /** A browser holds `form-action` against the redirect behind a form as well. */
 function targetsOf(flow: Flow, allowed: readonly string[]): readonly string[] {
   const origins = [flow.returnTo, ...allowed].flatMap((text) => {
-    const [origin] = /^https?:\/\/[^/?#;,\s']+/i.exec(text ?? '') ?? [];
+    const [origin] = /^(https?:\/\/[^/?#;,\s']+|[a-z][a-z0-9+.-]*:$)/i.exec(text ?? '') ?? [];
     return origin === undefined ? [] : [origin];
   });
   return origins;
+}
+
+/** Where the OpenID Provider sends the browser on to, when the flow returns to it. */
+function applicationOf({ returnTo }: Flow, publicUrl: string): readonly string[] {
+  if (returnTo?.startsWith(`${publicUrl}/interaction/`) !== true) return [];
+  const target = new URL(returnTo).searchParams.get('to') ?? '';
+  return /^(https?:\/\/[^/?#;,\s']+|[a-z][a-z0-9+.-]*:)$/.test(target) ? [target] : [];
 }
 
 /** Adds `/ui/…`, and sends who opens the bare address there. */
