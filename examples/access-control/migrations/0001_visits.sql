@@ -1,0 +1,4 @@
+CREATE TABLE visits (
+  email VARCHAR(320) PRIMARY KEY,
+  times INTEGER NOT NULL
+);
