@@ -14,9 +14,11 @@ import { FlowStore } from './flows/store.ts';
 import { VerificationFlows } from './flows/verification.ts';
 import { createCodeMethod } from './methods/code.ts';
 import { createLookupMethod } from './methods/lookup-secret.ts';
+import { createPasskeyMethod } from './methods/passkey.ts';
 import { createPasswordMethod } from './methods/password.ts';
 import { createProfileMethod } from './methods/profile.ts';
 import { createTotpMethod } from './methods/totp.ts';
+import { createWebauthnMethod } from './methods/webauthn.ts';
 import { AccountRepository } from './repository.ts';
 import { compileIdentitySchema } from './schema/identity-schema.ts';
 import type { MessageQueue, PasswordHasher, PasswordPolicy, Services } from './services.ts';
@@ -53,6 +55,8 @@ export class AccountsManager {
     this.methods = [
       ...(methods.profile.isEnabled ? [createProfileMethod(services)] : []),
       ...(methods.password.isEnabled ? [createPasswordMethod(services)] : []),
+      ...(methods.passkey.isEnabled ? [createPasskeyMethod(services)] : []),
+      ...(methods.webauthn.isEnabled ? [createWebauthnMethod(services)] : []),
       ...(methods.code.isEnabled ? [createCodeMethod(services)] : []),
       ...(methods.totp.isEnabled ? [createTotpMethod(services)] : []),
       ...(methods.lookupSecret.isEnabled ? [createLookupMethod(services)] : []),

@@ -2,6 +2,7 @@
  * The settings of accounts, whatever file they came from: `kratos.yml` and our own defaults are read into this shape
  * (read.ts). Types and defaults alone. Secrets in it (client secrets, SMTP passwords) must never be logged.
  */
+import { isIP } from 'node:net';
 import type { Via } from '../account.ts';
 
 export interface CorsConfig {
@@ -338,7 +339,8 @@ export function defaultConfig(o: {
       totp: { isEnabled: true, issuer: url.hostname },
       lookupSecret: { isEnabled: true },
       webauthn: { isEnabled: false, isPasswordless: false, rp },
-      passkey: { isEnabled: true, rp },
+      // Browsers make keys for names, not for numbers.
+      passkey: { isEnabled: isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0, rp },
       oidc: { isEnabled: false, providers: [], redirectBaseUrl: undefined },
       profile: { isEnabled: true },
     },

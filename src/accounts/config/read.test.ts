@@ -112,8 +112,8 @@ describe('a kratos.yml', () => {
       'is no duration',
     ],
     [
-      'selfservice: { default_browser_return_url: "http://x", methods: { webauthn: { enabled: true } } }',
-      'webauthn is not supported yet',
+      'selfservice: { default_browser_return_url: "http://x", methods: { saml: { enabled: true } } }',
+      'saml is not supported yet',
     ],
     [
       'selfservice: { default_browser_return_url: "http://x", flows: { registration: { after: { hooks: [ { hook: web_hook } ] } } } }',

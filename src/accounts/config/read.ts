@@ -12,6 +12,7 @@ import {
   defaultConfig,
   type FlowConfig,
   type HookConfig,
+  type RelyingPartyConfig,
   type SchemaConfig,
 } from './config.ts';
 
@@ -112,7 +113,9 @@ const KNOWN = [
   ...['clients', 'organizations', 'enterprise', 'preview', 'revision', 'database', 'tls', 'sqa'],
 ];
 const HOOKS = ['session', 'show_verification_ui', 'require_verified_address'];
-const METHODS = ['password', 'code', 'link', 'totp', 'lookup_secret', 'profile'];
+const METHODS = [
+  ...['password', 'code', 'link', 'totp', 'lookup_secret', 'profile', 'webauthn', 'passkey'],
+];
 
 function slashless(url: string): string {
   return url.replace(/\/+$/, '');
@@ -232,6 +235,17 @@ function courierOf(part: Part, before: CourierConfig): CourierConfig {
   };
 }
 
+/** Origins default to `https` at the relying party's id, as at Kratos; an `origin` of before stands for one. */
+function relyingPartyOf(part: Part, before: RelyingPartyConfig): RelyingPartyConfig {
+  const id = part.at('id').text();
+  const origins = part.at('origins').texts() ?? [part.at('origin').text() ?? ''].filter(Boolean);
+  return {
+    id: id ?? before.id,
+    displayName: part.at('display_name').text() ?? before.displayName,
+    origins: origins.length > 0 ? origins : id === undefined ? before.origins : [`https://${id}`],
+  };
+}
+
 function methodsOf(part: Part, before: AccountsConfig['methods']): AccountsConfig['methods'] {
   for (const name of part.keys())
     if (!METHODS.includes(name) && part.at(name, 'enabled').flag() === true)
@@ -281,7 +295,15 @@ function methodsOf(part: Part, before: AccountsConfig['methods']): AccountsConfi
       issuer: part.at('totp', 'config', 'issuer').text() ?? before.totp.issuer,
     },
     lookupSecret: { isEnabled: on('lookup_secret', false) },
-    passkey: { ...before.passkey, isEnabled: false },
+    webauthn: {
+      isEnabled: on('webauthn', false),
+      isPasswordless: part.at('webauthn', 'config', 'passwordless').flag() ?? false,
+      rp: relyingPartyOf(part.at('webauthn', 'config', 'rp'), before.webauthn.rp),
+    },
+    passkey: {
+      isEnabled: on('passkey', false),
+      rp: relyingPartyOf(part.at('passkey', 'config', 'rp'), before.passkey.rp),
+    },
     profile: { isEnabled: on('profile', true) },
   };
 }

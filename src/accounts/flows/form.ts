@@ -2,7 +2,7 @@
 import type { JsonObject } from '../account.ts';
 import { addMessage, input, nameOf, type UiNode, type UiText, withValue } from '../ui/node.ts';
 import { maskCsrf } from './csrf.ts';
-import { type Flow, type FlowProblem, type Submission, show } from './flow.ts';
+import { type Flow, type FlowProblem, type Submission, show, textOf } from './flow.ts';
 
 /** The hidden field of every flow; empty where no browser is involved. */
 export function csrfNode(flow: Flow): UiNode {
@@ -36,6 +36,22 @@ export function withTyped(nodes: readonly UiNode[], submission: Submission): rea
     const typed = valueAt(submission.traits, name.split('.').slice(1));
     return typed === undefined ? node : withValue(node, typed);
   });
+}
+
+/** Fields that a script fills before it submits a form, in which no button was pressed. */
+export type AnswerFields = readonly (readonly [string, string])[];
+export const LOGIN_ANSWERS: AnswerFields = [
+  ['passkey_login', 'passkey'],
+  ['webauthn_login', 'webauthn'],
+];
+export const REGISTRATION_ANSWERS: AnswerFields = [['passkey_register', 'passkey']];
+
+/** The method of the answer that a submission carries; undefined when it carries none. */
+export function methodOfAnswer(submission: Submission, answers: AnswerFields): string | undefined {
+  // Some libraries of Kratos's clients send "true" for what is empty.
+  const isThere = (name: string): boolean =>
+    !['', 'true', undefined].includes(textOf(submission, name));
+  return answers.find(([name]) => isThere(name))?.[1];
 }
 
 /** The flow with each problem beside its node, or above all where there is no such node. */

@@ -17,7 +17,7 @@ import {
   show,
   type Visitor,
 } from './flow.ts';
-import { csrfNode, tellProblems, withTyped } from './form.ts';
+import { csrfNode, LOGIN_ANSWERS, methodOfAnswer, tellProblems, withTyped } from './form.ts';
 import type { Authenticated, LoginMethod, Method } from './method.ts';
 
 export interface BeginLogin {
@@ -87,7 +87,8 @@ export class LoginFlows {
       },
       clock.now(),
     );
-    return flows.insert(await this.populate(flow));
+    const prepared = this.#methods.reduce((f, { prepare }) => prepare?.(f) ?? f, flow);
+    return flows.insert(await this.populate(prepared));
   }
 
   /** The flow with the nodes that it begins with. */
@@ -174,7 +175,8 @@ export class LoginFlows {
   }
 
   #pick(flow: Flow, submission: Submission): LoginMethod | undefined {
-    const method = this.#methods.find((m) => m.name === submission.method);
+    const name = submission.method ?? methodOfAnswer(submission, LOGIN_ANSWERS);
+    const method = this.#methods.find((m) => m.name === name);
     return flow.requestedAal === 'aal2' ? method?.secondFactor : method?.login;
   }
 
@@ -203,6 +205,9 @@ export class LoginFlows {
     return nodes;
   }
 
+  #hasKeys(): boolean {
+    return this.#methods.some((m) => m.name === 'passkey' || m.name === 'webauthn');
+  }
   #hasIdentifier(): boolean {
     return this.#methods.some((m) => m.login !== undefined && m.name !== 'oidc');
   }
@@ -218,7 +223,14 @@ export class LoginFlows {
     }
     return input(
       'default',
-      { name: 'identifier', type: 'text', value: '', required: true, autocomplete: 'username' },
+      {
+        name: 'identifier',
+        type: 'text',
+        value: '',
+        required: true,
+        // A browser offers passkeys in this very field.
+        autocomplete: this.#hasKeys() ? 'username webauthn' : 'username',
+      },
       LABEL.identifier,
     );
   }

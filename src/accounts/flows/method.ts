@@ -103,6 +103,8 @@ export interface Method {
   readonly secondFactor?: LoginMethod;
   readonly registration?: RegistrationMethod;
   readonly settings?: SettingsMethod;
+  /** What a new login or registration flow has to know before it is shown: a challenge. */
+  readonly prepare?: (flow: Flow) => Flow;
   /** What a new settings flow has to know before it is shown: a fresh secret, a challenge. */
   readonly prepareSettings?: (flow: Flow, account: Account) => Flow;
   /** Takes back what a settings flow knew, once something was changed. */

@@ -27,7 +27,7 @@ import {
   type Visitor,
   withNote,
 } from './flow.ts';
-import { csrfNode, tellProblems, withTyped } from './form.ts';
+import { csrfNode, methodOfAnswer, REGISTRATION_ANSWERS, tellProblems, withTyped } from './form.ts';
 import type { Method, Registered } from './method.ts';
 import type { VerificationFlows } from './verification.ts';
 
@@ -90,7 +90,8 @@ export class RegistrationFlows {
       },
       clock.now(),
     );
-    return flows.insert(show(flow, await this.#nodes(flow)));
+    const prepared = this.#methods.reduce((f, { prepare }) => prepare?.(f) ?? f, flow);
+    return flows.insert(show(prepared, await this.#nodes(prepared)));
   }
 
   async submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<RegistrationOutcome> {
@@ -107,7 +108,8 @@ export class RegistrationFlows {
       const traits = this.#traits(active, submission, schema);
       if (submission.method === 'profile')
         return await this.#turn(withNote(active, 'traits', traits), submission, 'credentials');
-      const method = this.#methods.find((m) => m.name === submission.method)?.registration;
+      const name = submission.method ?? methodOfAnswer(submission, REGISTRATION_ANSWERS);
+      const method = this.#methods.find((m) => m.name === name)?.registration;
       if (method === undefined) throw problem(FLOW.noRegistration);
       const outcome = await method.submit(active, submission, traits, schema, visitor);
       if (outcome.kind === 'detour')

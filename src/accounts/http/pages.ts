@@ -1,10 +1,12 @@
 /** Our own sign-in pages over the flows: what another program would be behind `ui_url`. They read flows as such a program does. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { JsonObject, Session } from '../account.ts';
+import type { Account, JsonObject, Session } from '../account.ts';
 import { FLOW_KINDS, type Flow, type FlowKind } from '../flows/flow.ts';
 import type { AccountsManager } from '../manager.ts';
 import { type PageLinks, renderError, renderFlow, renderWelcome } from '../pages/flow-page.ts';
 import { pageHeaders } from '../pages/page.ts';
+import { schemaOf } from '../services.ts';
+import { WEBAUTHN_SCRIPT, WEBAUTHN_SCRIPT_PATH } from '../webauthn/script.ts';
 import { seeOther } from './answer.ts';
 import { csrfOf, queryText, sessionOf } from './web.ts';
 
@@ -39,7 +41,8 @@ class PageSurface {
   }
 
   #send(reply: FastifyReply, page: string, targets: readonly string[] = []): FastifyReply {
-    return reply.headers(pageHeaders(targets)).send(page);
+    const script = `${this.#services.config.publicUrl}${WEBAUTHN_SCRIPT_PATH}`;
+    return reply.headers(pageHeaders(targets, script)).send(page);
   }
 
   async flow(kind: FlowKind, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -91,13 +94,25 @@ class PageSurface {
       session === undefined || account === undefined
         ? undefined
         : {
-            name: account.verifiableAddresses[0]?.value ?? account.id,
+            name: shownName(this.#services, account),
             since: when(session.authenticatedAtMs),
             until: when(session.expiresAtMs),
           };
     const settings = `${this.#services.config.publicUrl}/self-service/settings/browser`;
     return this.#send(reply, renderWelcome(who, { brand: this.#brand, links, settings }));
   }
+}
+
+/** What a person knows themselves by: an address, or what they sign in with. */
+function shownName(services: AccountsManager['services'], account: Account): string {
+  const schema = schemaOf(services, account);
+  const [identifier] = schema.identifiers('password', account.traits);
+  return (
+    account.verifiableAddresses[0]?.value ??
+    identifier ??
+    schema.passkeyDisplayName(account.traits) ??
+    account.id
+  );
 }
 
 function pageOf(flow: Flow): Parameters<typeof renderFlow>[1] {
@@ -131,6 +146,15 @@ function applicationOf({ returnTo }: Flow, publicUrl: string): readonly string[]
 export function addPages(app: FastifyInstance, manager: AccountsManager): void {
   const surface = new PageSurface(manager);
   for (const kind of FLOW_KINDS) app.get(`/ui/${kind}`, (q, r) => surface.flow(kind, q, r));
+  app.get(WEBAUTHN_SCRIPT_PATH, (_q, r) =>
+    r
+      .header('content-type', 'text/javascript; charset=utf-8')
+      .header('cache-control', 'public, max-age=3600')
+      // Pages of other origins hold it against its hash, which takes CORS.
+      .header('access-control-allow-origin', '*')
+      .header('cross-origin-resource-policy', 'cross-origin')
+      .send(WEBAUTHN_SCRIPT),
+  );
   app.get('/ui/error', (q, r) => surface.error(q, r));
   app.get('/ui/', (q, r) => surface.welcome(q, r));
   app.get('/', (_q, r) => seeOther(r, `${manager.services.config.publicUrl}/ui/`));

@@ -57,8 +57,8 @@ function isButton({ type }: InputAttributes): boolean {
   return type === 'submit' || type === 'button';
 }
 
-function hiddenInput({ name, value }: InputAttributes): Html {
-  return html`<input type="hidden" name="${name}" value="${valueText(value)}">`;
+function hiddenInput({ name, value, onloadTrigger }: InputAttributes): Html {
+  return html`<input type="hidden" name="${name}" value="${valueText(value)}"${attribute('data-webauthn-load', onloadTrigger)}>`;
 }
 function valueText(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
@@ -92,6 +92,9 @@ function inputField(node: UiNode, a: InputAttributes, prefix: string): Html {
 
 function button(node: UiNode, a: InputAttributes, isFirst: boolean): Html {
   const label = node.meta.label?.text ?? valueText(a.value);
+  // The script shows it where the browser can do what is behind it.
+  if (a.type === 'button')
+    return html`<button type="button" name="${a.name}" value="${valueText(a.value)}" data-webauthn="${a.onclickTrigger ?? ''}" class="second" hidden>${label}</button><noscript><p class="note">${label}: this needs JavaScript.</p></noscript><p class="wrong" role="status" data-webauthn-status></p>`;
   // A resend or a way back must not ask for the fields of the form first.
   const skips = a.name === 'email' || a.name === 'screen' || a.name === 'resend';
   return html`<button type="submit" name="${a.name}" value="${valueText(a.value)}"${flag('class="second"', !isFirst)}${flag('disabled', a.disabled)}${flag('formnovalidate', skips)}>${label}</button>`;
@@ -111,7 +114,7 @@ function shown(node: UiNode, prefix: string, isFirst: boolean): Html {
     case 'a':
       return html`<a class="button" href="${safeUrl(a.href)}">${a.title.text}</a>`;
     case 'script':
-      return html``;
+      return html`<script src="${safeUrl(a.src)}" integrity="${a.integrity}" crossorigin="anonymous" async></script>`;
   }
 }
 
@@ -147,12 +150,14 @@ function settingsForms(flow: FlowPage): Html {
 }
 
 /** Methods that need no password and no field but those of all: a form of their own, under a line that says "or". */
-function signInForms(flow: FlowPage): Html {
+function signInForms(kind: FlowKind, flow: FlowPage): Html {
   const { nodes } = flow.ui;
   const shared = nodes.filter((n) => n.group === 'default');
   const own = groups(nodes);
+  const lonely: readonly NodeGroup[] = ['oidc', 'totp', 'lookup_secret'];
   const apart = own.filter(
-    ([group]) => group === 'oidc' || group === 'totp' || group === 'lookup_secret',
+    // A passkey knows whose it is; a new one has to be told who registers.
+    ([group]) => lonely.includes(group) || (group === 'passkey' && kind === 'login'),
   );
   const together = own.filter((entry) => !apart.includes(entry)).flatMap(([, list]) => list);
   const hidden = shared.filter(isHidden);
@@ -188,7 +193,7 @@ export function renderFlow(
   o: { readonly brand: string; readonly links: PageLinks },
 ): string {
   const said = html`${(flow.ui.messages ?? []).map(message)}`;
-  const forms = kind === 'settings' ? settingsForms(flow) : signInForms(flow);
+  const forms = kind === 'settings' ? settingsForms(flow) : signInForms(kind, flow);
   const body = html`${said}${forms}${linksOf(kind, flow, o.links)}`;
   return renderPage({
     title: titleOf(kind, flow),

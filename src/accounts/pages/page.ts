@@ -9,6 +9,7 @@ export const STYLE: string = `
 :root{color-scheme:light dark;--bg:#f6f7f8;--card:#fff;--text:#16191d;--dim:#5b6470;--line:#d9dde2;--accent:#2455c3;--on-accent:#fff;--bad:#b3261e;--bad-bg:#fdeceb;--good:#1b6e3c;--good-bg:#e9f6ee;--note-bg:#eef2fb;--field:#fff}
 @media (prefers-color-scheme:dark){:root{--bg:#0f1114;--card:#171a1f;--text:#e9ebee;--dim:#a3abb6;--line:#31363e;--accent:#8fb0ff;--on-accent:#0d1526;--bad:#ffb4ab;--bad-bg:#3a1614;--good:#8fdcab;--good-bg:#12301f;--note-bg:#1b2436;--field:#101317}}
 *{box-sizing:border-box}
+[hidden]{display:none!important}
 body{margin:0;background:var(--bg);color:var(--text);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;min-height:100vh;display:flex;flex-direction:column;align-items:center;padding:32px 16px}
 main{width:100%;max-width:400px;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:32px 24px;margin:auto}
 main.wide{max-width:560px;margin:0 auto}
@@ -66,12 +67,16 @@ function raw(text: string): Html {
   return new Html(text);
 }
 
-/** The headers of a page. `formTargets` are where its forms and the redirects behind them may lead. */
-export function pageHeaders(formTargets: readonly string[]): Readonly<Record<string, string>> {
+/** The headers of a page. `formTargets` are where its forms and the redirects behind them may lead, `scriptUrl` the one script. */
+export function pageHeaders(
+  formTargets: readonly string[],
+  scriptUrl?: string,
+): Readonly<Record<string, string>> {
+  const scripts = scriptUrl === undefined ? '' : ` script-src ${scriptUrl};`;
   const targets = ["'self'", ...new Set(formTargets)].join(' ');
   return {
     'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; img-src 'self' data:; form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`,
+    'content-security-policy': `default-src 'none';${scripts} style-src 'sha256-${STYLE_HASH}'; img-src 'self' data:; form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`,
     'x-frame-options': 'DENY',
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'same-origin',

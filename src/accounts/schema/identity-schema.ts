@@ -49,6 +49,8 @@ export interface IdentitySchema {
   /** The name beside the code in an authenticator app. */
   totpAccountName(traits: JsonObject): string | undefined;
   passkeyDisplayName(traits: JsonObject): string | undefined;
+  /** The traits that a passkey can be named by, as paths with dots. */
+  passkeyNameFields(): string[];
   /** A form's flat fields (`traits.name.first`) as traits, with the types of the schema. */
   fromForm(fields: ReadonlyMap<string, string>): JsonObject;
 }
@@ -285,7 +287,18 @@ class CompiledSchema implements IdentitySchema {
     return this.#first(traits, 'credentials', 'totp', 'account_name');
   }
   passkeyDisplayName(traits: JsonObject): string | undefined {
-    return this.#first(traits, 'credentials', 'passkey', 'display_name');
+    return (
+      this.#first(traits, 'credentials', 'passkey', 'display_name') ??
+      this.#first(traits, 'credentials', 'webauthn', 'identifier')
+    );
+  }
+  passkeyNameFields(): string[] {
+    const named = (type: string, word: string): string[] =>
+      this.#leaves
+        .filter((leaf) => extensionAt(leaf, 'credentials', type, word) === true)
+        .map((leaf) => leaf.path.join('.'));
+    const own = named('passkey', 'display_name');
+    return own.length > 0 ? own : named('webauthn', 'identifier');
   }
 
   fromForm(fields: ReadonlyMap<string, string>): JsonObject {

@@ -31,7 +31,7 @@ export const LOGIN = {
   useTotp: info(1010009, 'Use Authenticator') as UiText,
   useLookup: info(1010010, 'Use backup recovery code') as UiText,
   useSecurityKey: info(1010008, 'Sign in with hardware key') as UiText,
-  securityKeyPrompt: info(
+  prepareSecurityKey: info(
     1010012,
     'Have your security key ready (USB, Bluetooth or built in), then continue',
   ) as UiText,
@@ -211,6 +211,11 @@ export const INVALID = {
     error(4000004, `does not match pattern "${pattern}"`, { pattern }),
   password: (reason: string): UiText =>
     error(4000005, `The password can not be used because ${reason}`, { reason }),
+  /** Of the generic id: Kratos has none of its own. */
+  lastCredential: error(
+    4000001,
+    'This is the last way to sign in to your account. Add another one first.',
+  ) as UiText,
   credentials: error(
     4000006,
     'The provided credentials are invalid, check for spelling mistakes in your password or username, email address, or phone number.',

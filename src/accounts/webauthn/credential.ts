@@ -1,0 +1,110 @@
+/**
+ * Public keys of security keys and passkeys as a credential keeps them, in Kratos's shape, so that they come in and go
+ * out by the admin API. Pure.
+ */
+import type { Account, Credential, Json, JsonObject } from '../account.ts';
+
+export type KeyType = 'webauthn' | 'passkey';
+
+/** One registered key. */
+export interface PublicKey {
+  /** Of the authenticator's choice, base64url. */
+  readonly id: string;
+  /** COSE, base64url. */
+  readonly publicKey: string;
+  readonly signCount: number;
+  readonly displayName: string;
+  readonly addedAtMs: number;
+  /** Whether it is a way to sign in by itself, and not a second factor. */
+  readonly isPasswordless: boolean;
+  readonly aaguid: string;
+}
+
+export interface KeyRing {
+  readonly keys: readonly PublicKey[];
+  /** What the authenticator calls the person by, base64url of its bytes. */
+  readonly userHandle: string;
+}
+
+const isRecord = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const textOf = (o: JsonObject, name: string): string => {
+  const value = Object.hasOwn(o, name) ? o[name] : undefined;
+  return typeof value === 'string' ? value : '';
+};
+const toUrl = (base64: string): string => Buffer.from(base64, 'base64').toString('base64url');
+const toStandard = (base64url: string): string =>
+  Buffer.from(base64url, 'base64url').toString('base64');
+
+function keyOf(value: Json): PublicKey[] {
+  if (!isRecord(value)) return [];
+  const authenticator = value['authenticator'];
+  const known = isRecord(authenticator) ? authenticator : {};
+  const addedAtMs = Date.parse(textOf(value, 'added_at'));
+  const key: PublicKey = {
+    id: toUrl(textOf(value, 'id')),
+    publicKey: toUrl(textOf(value, 'public_key')),
+    signCount: Number(known['sign_count'] ?? 0) || 0,
+    displayName: textOf(value, 'display_name'),
+    addedAtMs: Number.isFinite(addedAtMs) ? addedAtMs : 0,
+    isPasswordless: value['is_passwordless'] === true,
+    aaguid: textOf(known, 'aaguid'),
+  };
+  return key.id === '' || key.publicKey === '' ? [] : [key];
+}
+
+/** The keys of an account; none when it has no credential of the type. */
+export function ringOf(account: Account | undefined, type: KeyType): KeyRing {
+  const config = account?.credentials.get(type)?.config;
+  const list = config?.['credentials'];
+  return {
+    keys: Array.isArray(list) ? (list as readonly Json[]).flatMap(keyOf) : [],
+    userHandle: config === undefined ? '' : toUrl(textOf(config, 'user_handle')),
+  };
+}
+
+function keyJson(key: PublicKey): JsonObject {
+  return {
+    id: toStandard(key.id),
+    public_key: toStandard(key.publicKey),
+    attestation_type: 'none',
+    authenticator: { aaguid: key.aaguid, sign_count: key.signCount, clone_warning: false },
+    display_name: key.displayName,
+    added_at: new Date(key.addedAtMs).toISOString(),
+    is_passwordless: key.isPasswordless,
+  };
+}
+
+/** The credential of keys, for the identifiers that it is found by. */
+export function ringCredential(
+  type: KeyType,
+  ring: KeyRing,
+  identifiers: readonly string[],
+  nowMs: number,
+  before?: Credential,
+): Credential {
+  return {
+    type,
+    identifiers,
+    version: 1,
+    config: {
+      credentials: ring.keys.map(keyJson),
+      user_handle: toStandard(ring.userHandle),
+    },
+    createdAtMs: before?.createdAtMs ?? nowMs,
+    updatedAtMs: nowMs,
+  };
+}
+
+/** How a settings page names a key to remove: hex of its id, as Kratos's pages do. */
+export function removalName(key: PublicKey): string {
+  return Buffer.from(key.id, 'base64url').toString('hex');
+}
+
+/** How many ways to sign in without another an account has; one of them has to stay. */
+export function firstFactorCount(account: Account): number {
+  const has = (type: 'password' | 'code'): number => (account.credentials.has(type) ? 1 : 0);
+  const social = account.credentials.get('oidc')?.identifiers.length ?? 0;
+  const keys = [...ringOf(account, 'passkey').keys, ...ringOf(account, 'webauthn').keys];
+  return has('password') + has('code') + social + keys.filter((k) => k.isPasswordless).length;
+}
