@@ -15,6 +15,7 @@ import { storeNew } from './flows/finish.ts';
 import { withAddresses } from './flows/settings.ts';
 import { passwordCredential } from './methods/password.ts';
 import { withTraits } from './methods/profile.ts';
+import { assertImportable } from './password/formats.ts';
 import { newRecoveryAddress, newVerifiableAddress } from './repository.ts';
 import { type IdentitySchema, normaliseIdentifier } from './schema/identity-schema.ts';
 import type { Services } from './services.ts';
@@ -42,10 +43,6 @@ export interface AccountSpec {
     | readonly { readonly value: string; readonly via: 'email' | 'sms' }[]
     | undefined;
 }
-
-/** The hashes that can be imported, by how they begin. */
-const IMPORTABLE =
-  /^(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$argon2id\$v=19\$m=\d{1,7},t=\d{1,2},p=\d{1,2}\$[A-Za-z0-9+/]{8,128}\$[A-Za-z0-9+/]{8,256})$/;
 
 export class Administration {
   readonly #services: Services;
@@ -108,8 +105,7 @@ export class Administration {
     if (spec.password !== undefined) {
       const identifiers = schema.identifiers('password', spec.traits);
       const { plain, hash } = spec.password;
-      if (hash !== undefined && !IMPORTABLE.test(hash))
-        throw new PosternError('invalid', 'The format of the hashed password is not supported');
+      if (hash !== undefined) assertImportable(hash);
       const stored = hash ?? (await this.#services.hasher.hash(plain ?? ''));
       credentials.set(
         'password',

@@ -11,6 +11,6 @@ export { clearSessionCookie, readCookies } from './http/web.ts';
 export { AccountsManager, type AccountsParts } from './manager.ts';
 export { Html, html, safeUrl } from './pages/html.ts';
 export { pageHeaders, renderPage } from './pages/page.ts';
-export { createBreaches } from './password/breaches.ts';
+export { createBreachList } from './password/breaches.ts';
 export { createPasswordHasher } from './password/hasher.ts';
 export { createPasswordPolicy } from './password/policy.ts';

@@ -20,7 +20,7 @@ export interface PasswordHasher {
   verify(password: string, stored: string): Promise<boolean>;
   needsRehash(stored: string): boolean;
   /** Takes as long as a real check, for people who do not exist. */
-  verifyNothing(password: string): Promise<void>;
+  verifyNothing(password: string): Promise<false>;
 }
 
 export interface PasswordPolicy {

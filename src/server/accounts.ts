@@ -10,7 +10,7 @@ import {
   addAdminAccounts,
   addPublicAccounts,
   Courier,
-  createBreaches,
+  createBreachList,
   createPasswordHasher,
   createPasswordPolicy,
   defaultConfig,
@@ -64,19 +64,21 @@ export async function openAccounts(
   const { password } = config.methods;
   const site = new URL(publicUrl).hostname;
   const courier = new Courier({ ...parts, clock: systemClock, config: config.courier, site });
+  const hasher = createPasswordHasher(config.hasher);
   const manager = await AccountsManager.open({
     ...parts,
     config,
     clock: systemClock,
-    hasher: createPasswordHasher(config.hasher),
+    hasher,
     passwordPolicy: createPasswordPolicy({
       minLength: password.minLength,
+      maxBytes: hasher.passwordBytesMax,
       isSimilarityChecked: password.isSimilarityChecked,
-      isBcrypt: config.hasher.algorithm === 'bcrypt',
-      maxBreaches: password.maxBreaches,
-      breaches: createBreaches({
-        host: password.isBreachListAsked ? password.haveibeenpwnedHost : undefined,
-        isNetworkFaultIgnored: password.ignoreNetworkErrors,
+      breaches: createBreachList({
+        host: password.haveibeenpwnedHost,
+        isOnline: password.isBreachListAsked,
+        maxBreaches: password.maxBreaches,
+        ignoreNetworkErrors: password.ignoreNetworkErrors,
         logger: parts.logger,
       }),
     }),

@@ -1,77 +1,131 @@
 /**
- * In how many breaches a password was seen: Have I Been Pwned's range API, which learns the first five digits of a hash
- * and nothing more (k-anonymity). A service that is away must not keep people from registering unless the configuration
- * says so.
+ * Whether a password is known from breaches: first the bundled list of the most common ones, which needs no network,
+ * then the range API of Have I Been Pwned (haveibeenpwned.com/API/v3#PwnedPasswords) or a mirror of it. Only the first
+ * five hexadecimal digits of the password's SHA-1 ever leave the machine, so some hundreds of passwords stay possible;
+ * padding hides from onlookers which. Nothing is kept: a cache would be a list of people's passwords.
  */
-import { createHash } from 'node:crypto';
-import { type Logger, PosternError } from '../../kernel/index.ts';
+import { hash } from 'node:crypto';
+import { type Logger, PosternError, silentLogger } from '../../kernel/index.ts';
+import { COMMON_BREACHES_MIN, COMMON_PASSWORDS } from './common-passwords.ts';
 
-const PREFIX_LENGTH = 5;
-const TIMEOUT_MS = 2_000;
-const ANSWER_BYTES_MAX = 512 * 1024;
-/** After a fault it is not asked for a while, so that nobody waits for it each time. */
-const PAUSE_MS = 60_000;
-
-/** The passwords that are tried first by everybody, for when the service is not asked or away. */
-const COMMON: ReadonlySet<string> = new Set(
-  (
-    'password password1 password12 password123 password1234 passw0rd p@ssw0rd p@ssword 12345678 123456789 1234567890 ' +
-    '0123456789 123123123 1234512345 11111111 111111111 1111111111 00000000 000000000 87654321 987654321 9876543210 ' +
-    '88888888 66666666 99999999 12341234 123654789 147258369 159753456 qwertyui qwertyuiop qwerty123 qwerty12 qwerty1234 ' +
-    '1q2w3e4r 1q2w3e4r5t 1qaz2wsx 1qaz2wsx3edc q1w2e3r4 q1w2e3r4t5 zaq12wsx zxcvbnm1 asdfghjkl asdf1234 asdfasdf abcd1234 ' +
-    'abc12345 abcdefgh abcdefg1 aa123456 a1234567 a12345678 a123456789 iloveyou iloveyou1 sunshine princess football ' +
-    'baseball basketball superman batman123 trustno1 letmein1 letmein123 welcome1 welcome123 monkey123 dragon123 ' +
-    'master123 shadow123 michael1 jennifer whatever computer internet starwars samsung1 liverpool chelsea1 charlie1 ' +
-    'changeme changeme1 admin123 admin1234 administrator root1234 test1234 testtest guest123 secret123 default1 ' +
-    'corvette mercedes passport spiderman pokemon1 naruto123 minecraft fortnite google123 facebook linkedin ' +
-    'summer2023 summer2024 summer2025 summer2026 winter2024 winter2025 spring2025 autumn2025'
-  ).split(' '),
-);
-
-export interface BreachOptions {
-  /** `api.pwnedpasswords.com`, or `host:port` over plain HTTP for one on this machine; undefined: nobody is asked. */
-  readonly host: string | undefined;
-  readonly isNetworkFaultIgnored: boolean;
-  readonly logger: Logger;
+export interface BreachListSettings {
+  /**
+   * Whom to ask: a host with or without port, asked over TLS (default `api.pwnedpasswords.com`), or an origin such as
+   * `http://mirror.internal:8080`.
+   */
+  readonly host?: string;
+  /** False: only the bundled list is consulted. Default true. */
+  readonly isOnline?: boolean;
+  /** How often a password may have been found and still be taken. Default 0. */
+  readonly maxBreaches?: number;
+  /** Whether a password is taken when nobody can be asked; the log then says so. Default true. */
+  readonly ignoreNetworkErrors?: boolean;
+  readonly logger?: Logger;
+  /** For the whole exchange, default 2 seconds: somebody waits for their form. */
+  readonly timeoutMs?: number;
 }
 
-/** Answers a count; throws `unavailable` where faults of the network are not to be passed over. */
-export function createBreaches(o: BreachOptions): (password: string) => Promise<number> {
-  let pausedUntilMs = 0;
-  return async (password) => {
-    if (COMMON.has(password.toLowerCase())) return Number.MAX_SAFE_INTEGER;
-    const { host } = o;
-    if (host === undefined || performance.now() < pausedUntilMs) return 0;
-    try {
-      return await ask(host, password);
-    } catch (cause) {
-      if (!o.isNetworkFaultIgnored)
-        throw new PosternError('unavailable', 'The list of breached passwords is out of reach', {
+export interface BreachList {
+  /**
+   * How often the password was found, when that is too often; else undefined.
+   * @throws PosternError `unavailable` when nobody could be asked and network errors are not ignored
+   */
+  refuse(password: string): Promise<number | undefined>;
+}
+
+const HOST = 'api.pwnedpasswords.com';
+const TIMEOUT_MS = 2_000;
+/** A padded answer has up to 1,000 lines of some 40 characters; this is ten times that. */
+const ANSWER_BYTES_MAX = 524_288;
+/** Beyond, a rush of registrations would only pile up sockets; then it is as if nobody could be asked. */
+const ASKED_AT_ONCE_MAX = 32;
+
+/** @throws PosternError `invalid` when the host is none */
+export function createBreachList(settings: BreachListSettings = {}): BreachList {
+  const { maxBreaches = 0, ignoreNetworkErrors = true, isOnline = true } = settings;
+  const logger = settings.logger ?? silentLogger;
+  const common = new Set(COMMON_PASSWORDS.trim().split(/\s+/));
+  const range = isOnline
+    ? createRangeClient(originOf(settings.host ?? HOST), settings.timeoutMs ?? TIMEOUT_MS)
+    : undefined;
+  return {
+    refuse: async (password) => {
+      // The list is of lower case, and `Password` is no better than `password`.
+      if (maxBreaches < COMMON_BREACHES_MIN && common.has(password.toLowerCase()))
+        return COMMON_BREACHES_MIN;
+      if (range === undefined) return undefined;
+      const count = await range(password).catch((cause: unknown) => {
+        if (ignoreNetworkErrors) {
+          logger.warn({ err: cause }, 'The list of breached passwords can not be reached');
+          return 0;
+        }
+        throw new PosternError('unavailable', 'The list of breached passwords can not be reached', {
+          hint: 'Try again in a moment',
           cause,
         });
-      pausedUntilMs = performance.now() + PAUSE_MS;
-      o.logger.warn(
-        { host },
-        'the list of breached passwords is out of reach; passwords pass unasked',
-      );
-      return 0;
+      });
+      return count > maxBreaches ? count : undefined;
+    },
+  };
+}
+
+/** The origin of a host, or an origin as it is; nothing but scheme, host and port may be given. */
+function originOf(host: string): string {
+  const text = /^https?:\/\//.test(host) ? host : `https://${host}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || `${url.origin}/` !== url.href)
+    throw new PosternError('invalid', 'The host of the list of breached passwords is no host');
+  return url.origin;
+}
+
+/** Asks how often a password was found; rejects when there is no usable answer. */
+function createRangeClient(
+  origin: string,
+  timeoutMs: number,
+): (password: string) => Promise<number> {
+  let asked = 0;
+  return async (password) => {
+    if (asked >= ASKED_AT_ONCE_MAX) throw new Error('too many questions at once');
+    asked += 1;
+    try {
+      const digest = hash('sha1', password, 'hex').toUpperCase();
+      const answer = await fetch(`${origin}/range/${digest.slice(0, 5)}`, {
+        headers: { 'add-padding': 'true', 'user-agent': 'postern', accept: 'text/plain' },
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      if (answer.status !== 200) {
+        await answer.body?.cancel();
+        throw new Error(`status ${answer.status}`);
+      }
+      return countIn(await readBounded(answer), digest.slice(5));
+    } finally {
+      asked -= 1;
     }
   };
 }
 
-async function ask(host: string, password: string): Promise<number> {
-  const hash = createHash('sha1').update(password).digest('hex').toUpperCase();
-  const scheme = /^(localhost|127\.|\[::1\])/.test(host) ? 'http' : 'https';
-  const answer = await fetch(`${scheme}://${host}/range/${hash.slice(0, PREFIX_LENGTH)}`, {
-    headers: { 'add-padding': 'true' },
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
-  const text = (await answer.text()).slice(0, ANSWER_BYTES_MAX);
-  const suffix = hash.slice(PREFIX_LENGTH);
-  for (const line of text.split('\n')) {
-    const [found, count] = line.trim().split(':');
-    if (found === suffix) return Number(count) || 0;
+async function readBounded(answer: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of answer.body ?? []) {
+    bytes += chunk.length;
+    // Leaving the loop cancels the rest.
+    if (bytes > ANSWER_BYTES_MAX) throw new Error('the answer is too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('latin1');
+}
+
+/** The count beside a suffix in `SUFFIX:COUNT` lines; mirrors may leave the count out, and padding counts 0. */
+export function countIn(answer: string, suffix: string): number {
+  for (const line of answer.split('\n')) {
+    const [found, count, ...more] = line.trim().split(':');
+    if (found?.toUpperCase() !== suffix) continue;
+    if (count === undefined) return 1;
+    const digits = count.replaceAll(',', '').trim();
+    if (more.length > 0 || !/^[0-9]{1,15}$/.test(digits)) throw new Error('a count is no number');
+    return Number(digits);
   }
   return 0;
 }

@@ -1,169 +1,142 @@
 /**
- * Password hashing off the event loop, at most as many at once as there are cores, with a bounded queue: what can not be
- * hashed soon is refused at once (`exhausted`), so that a flood of logins takes neither the memory nor the answers of
- * others. Argon2id (RFC 9106) by node:crypto, bcrypt by @node-rs/bcrypt; other formats are verified alone.
+ * Hashes passwords and verifies them against hashes of every importable format. Everything goes through one bounded
+ * queue, off the event loop. Nobody may learn from the time whether an account exists: an unknown one costs what a
+ * real one costs (`verifyNothing`), and so does a wrong password for a hash of another format. A password must never
+ * stand in an error, a log or a hash of less cost than configured.
  */
-import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { promisify } from 'node:util';
 import { PosternError } from '../../kernel/index.ts';
-import type { PasswordHasher } from '../services.ts';
+import { BOUNDS } from './cost-bounds.ts';
+import { readHash } from './formats.ts';
+import { createHashQueue, type HashQueue } from './hash-queue.ts';
+import {
+  type Argon2Settings,
+  createArgon2,
+  createBcrypt,
+  type NativeHash,
+  PASSWORD_BYTES_MAX,
+} from './native-hash.ts';
+import { isMatch, memoryKiBOf } from './verification.ts';
 
-const argon2Async = promisify(argon2);
-/** Loaded when it is wanted: native code that most servers never run. */
-const bcrypt = (): Promise<typeof import('@node-rs/bcrypt')> => import('@node-rs/bcrypt');
+export type { Argon2Settings } from './native-hash.ts';
+
+export interface PasswordHasherSettings {
+  readonly algorithm: 'bcrypt' | 'argon2';
+  /** 4 to 15; each step doubles the time. */
+  readonly bcryptCost: number;
+  readonly argon2: Argon2Settings;
+  /** Hashes at the same time. Default: one per core, but leaving a thread of libuv's four to files and names. */
+  readonly concurrency?: number;
+  /** Hashes that may wait, default 512; more are refused at once. */
+  readonly waitingMax?: number;
+  /** How long one may wait, default 10 seconds. */
+  readonly waitMsMax?: number;
+}
+
+export interface PasswordHasher {
+  /** The longest password that `hash` takes, in bytes of UTF-8. */
+  readonly passwordBytesMax: number;
+  /** What runs and waits now, for metrics. */
+  readonly load: HashQueue['load'];
+  /**
+   * A new hash of the configured algorithm: a PHC string of argon2id, or `$2b$`.
+   * @throws PosternError `invalid` when the password is longer than `passwordBytesMax`, `exhausted` when overloaded
+   */
+  hash(password: string): Promise<string>;
+  /**
+   * Whether the password is the one that was hashed; false too for what is no hash or costs more than the bounds.
+   * @throws PosternError `exhausted` when overloaded
+   */
+  verify(password: string, stored: string): Promise<boolean>;
+  /**
+   * Whether a hash is of another algorithm than configured or cheaper in any way. The time to replace it is a
+   * successful sign-in; a password beyond `passwordBytesMax` has to keep its old hash.
+   */
+  needsRehash(stored: string): boolean;
+  /**
+   * Takes the time of a verification, for accounts that do not exist or have no password. Resolves with false.
+   * @throws PosternError `exhausted` when overloaded
+   */
+  verifyNothing(password: string): Promise<false>;
+}
+
+/** libuv's pool unless UV_THREADPOOL_SIZE says otherwise; files and name look-ups need one of them. */
+const THREADS = 4;
+/** Room for the most expensive import that the bounds allow. */
+const MEMORY_KIB_MIN = BOUNDS.argon2MemoryKiB.max;
+/** At 20 hashes a second more than these would be late anyhow. */
 const WAITING_MAX = 512;
 const WAIT_MS_MAX = 10_000;
-/** What an imported hash may cost at most. */
-const MEMORY_KIB_MAX = 1_048_576;
-const ITERATIONS_MAX = 10;
-const BCRYPT_COST_MAX = 16;
 
-export interface HasherOptions {
-  readonly algorithm: 'bcrypt' | 'argon2';
-  readonly bcryptCost: number;
-  readonly argon2: {
-    readonly memoryKiB: number;
-    readonly iterations: number;
-    readonly parallelism: number;
-    readonly saltLength: number;
-    readonly keyLength: number;
-  };
-  readonly concurrency?: number;
+/** @throws PosternError `invalid` when a cost is out of bounds */
+export function createPasswordHasher(settings: PasswordHasherSettings): PasswordHasher {
+  const concurrency =
+    settings.concurrency ?? Math.max(1, Math.min(availableParallelism(), THREADS - 1));
+  const native =
+    settings.algorithm === 'bcrypt'
+      ? createBcrypt(settings.bcryptCost)
+      : createArgon2(settings.argon2);
+  const queue = createHashQueue({
+    concurrency,
+    memoryKiBMax: Math.max(MEMORY_KIB_MIN, concurrency * native.memoryKiB),
+    waitingMax: settings.waitingMax ?? WAITING_MAX,
+    waitMsMax: settings.waitMsMax ?? WAIT_MS_MAX,
+  });
+  return new QueuedHasher(native, queue);
 }
-
-class Lane {
-  readonly #places: number;
-  readonly #waiting: { readonly start: () => void; readonly timer: NodeJS.Timeout }[] = [];
-  #inside = 0;
-  constructor(places: number) {
-    this.#places = places;
-  }
-
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#inside >= this.#places) await this.#wait();
-    else this.#inside++;
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#inside--;
-      else next.start();
-    }
-  }
-
-  #wait(): Promise<void> {
-    const busy = (): PosternError =>
-      new PosternError('exhausted', 'Too many people sign in at this moment. Try again shortly.');
-    if (this.#waiting.length >= WAITING_MAX) throw busy();
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(entry), 1);
-        reject(busy());
-      }, WAIT_MS_MAX);
-      const entry = {
-        start: () => {
-          clearTimeout(timer);
-          resolve();
-        },
-        timer,
-      };
-      this.#waiting.push(entry);
-    });
-  }
-}
-
-interface Argon2Parts {
-  readonly memoryKiB: number;
-  readonly iterations: number;
-  readonly parallelism: number;
-  readonly salt: Buffer;
-  readonly key: Buffer;
-}
-const PHC =
-  /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
-
-function readArgon2(stored: string): Argon2Parts | undefined {
-  const [, m, t, p, salt, key] = PHC.exec(stored) ?? [];
-  if (salt === undefined || key === undefined) return undefined;
-  const parts = {
-    memoryKiB: Number(m),
-    iterations: Number(t),
-    parallelism: Number(p),
-    salt: Buffer.from(salt, 'base64'),
-    key: Buffer.from(key, 'base64'),
-  };
-  const isBounded = parts.memoryKiB <= MEMORY_KIB_MAX && parts.iterations <= ITERATIONS_MAX;
-  return isBounded ? parts : undefined;
-}
-
-const unpadded = (bytes: Buffer): string => bytes.toString('base64').replace(/=+$/, '');
 
 class QueuedHasher implements PasswordHasher {
-  readonly #options: HasherOptions;
-  readonly #lane: Lane;
-  readonly #nobody: Promise<string>;
-  constructor(options: HasherOptions) {
-    this.#options = options;
-    this.#lane = new Lane(options.concurrency ?? availableParallelism());
-    this.#nobody = this.hash(randomBytes(16).toString('hex'));
+  readonly passwordBytesMax: number;
+  readonly #native: NativeHash;
+  readonly #queue: HashQueue;
+
+  constructor(native: NativeHash, queue: HashQueue) {
+    this.passwordBytesMax = native.passwordBytesMax;
+    this.#native = native;
+    this.#queue = queue;
   }
 
-  hash(password: string): Promise<string> {
-    const { algorithm, bcryptCost, argon2: o } = this.#options;
-    if (algorithm === 'bcrypt')
-      return this.#lane.run(async () => (await bcrypt()).hash(password, { cost: bcryptCost }));
-    return this.#lane.run(async () => {
-      const salt = randomBytes(o.saltLength);
-      const key = await this.#argon2(password, { ...o, salt, key: Buffer.alloc(o.keyLength) });
-      return `$argon2id$v=19$m=${o.memoryKiB},t=${o.iterations},p=${o.parallelism}$${unpadded(salt)}$${unpadded(key)}`;
-    });
+  get load(): HashQueue['load'] {
+    return this.#queue.load;
+  }
+
+  async hash(password: string): Promise<string> {
+    const bytes = Buffer.from(password);
+    if (bytes.length > this.passwordBytesMax)
+      throw new PosternError('invalid', 'The password is too long', {
+        facts: { bytes_max: this.passwordBytesMax },
+      });
+    return this.#queue.run(this.#native.memoryKiB, () => this.#native.hash(bytes));
   }
 
   async verify(password: string, stored: string): Promise<boolean> {
-    if (/^\$2[aby]\$/.test(stored)) {
-      if (Number(stored.slice(4, 6)) > BCRYPT_COST_MAX) return false;
-      return this.#lane.run(async () =>
-        (await bcrypt()).verify(password, stored).catch(() => false),
-      );
-    }
-    const parts = readArgon2(stored);
-    if (parts === undefined) return false;
-    return this.#lane.run(async () => {
-      const key = await this.#argon2(password, parts);
-      return key.length === parts.key.length && timingSafeEqual(key, parts.key);
+    const read = readHash(stored);
+    const bytes = Buffer.from(password);
+    if ('problem' in read || bytes.length > PASSWORD_BYTES_MAX) return this.verifyNothing(password);
+    const memoryKiB = Math.max(memoryKiBOf(read), this.#native.memoryKiB);
+    return this.#queue.run(memoryKiB, async () => {
+      if (await isMatch(bytes, read)) return true;
+      const isSpent = this.#native.isCurrent(read) && bytes.length <= this.passwordBytesMax;
+      if (!isSpent) await this.#spend(bytes);
+      return false;
     });
   }
 
   needsRehash(stored: string): boolean {
-    const { algorithm, bcryptCost, argon2: o } = this.#options;
-    if (algorithm === 'bcrypt')
-      return !/^\$2[aby]\$/.test(stored) || Number(stored.slice(4, 6)) !== bcryptCost;
-    const parts = readArgon2(stored);
-    return (
-      parts === undefined ||
-      parts.memoryKiB !== o.memoryKiB ||
-      parts.iterations !== o.iterations ||
-      parts.parallelism !== o.parallelism
-    );
+    const read = readHash(stored);
+    return 'problem' in read || !this.#native.isCurrent(read);
   }
 
-  async verifyNothing(password: string): Promise<void> {
-    await this.verify(password, await this.#nobody);
-  }
-
-  #argon2(password: string, o: Argon2Parts): Promise<Buffer> {
-    return argon2Async('argon2id', {
-      message: password,
-      nonce: o.salt,
-      parallelism: o.parallelism,
-      tagLength: o.key.length,
-      memory: o.memoryKiB,
-      passes: o.iterations,
+  async verifyNothing(password: string): Promise<false> {
+    const bytes = Buffer.from(password);
+    return this.#queue.run(this.#native.memoryKiB, async () => {
+      await this.#spend(bytes);
+      return false as const;
     });
   }
-}
 
-export function createPasswordHasher(options: HasherOptions): PasswordHasher {
-  return new QueuedHasher(options);
+  /** Cut, since a length that verification refuses must take as long as one that it computes. */
+  async #spend(password: Buffer): Promise<void> {
+    await isMatch(password.subarray(0, this.passwordBytesMax), this.#native.decoy);
+  }
 }

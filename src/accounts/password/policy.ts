@@ -1,63 +1,64 @@
-/** Which passwords are good enough (NIST SP 800-63B §5.1.1.2, and Kratos's similarity rule). Pure but for the list. */
-import type { PasswordPolicy } from '../services.ts';
+/**
+ * Which passwords people may choose: long enough, not too long for the hash, not like their own identifiers, and in no
+ * known breach; after NIST SP 800-63B §3.1.1.2, so no rules about kinds of characters. Thresholds are Kratos's. It must
+ * never say which part of a password was the matter, nor keep or log one. Passwords in use are not checked, only new.
+ *
+ * DEVIATION: Kratos counts the shortest length in bytes, which takes four letters of Greek for eight.
+ */
 import { INVALID } from '../ui/message.ts';
 import type { UiText } from '../ui/node.ts';
+import type { BreachList } from './breaches.ts';
+import { commonSubstringLength, editDistance } from './similarity.ts';
 
-const DISTANCE_MIN = 5;
-const OVERLAP_MAX = 0.5;
-const BCRYPT_BYTES_MAX = 72;
-
-export interface PolicyOptions {
-  readonly minLength: number;
+export interface PasswordPolicySettings {
+  /** In characters, default 8. */
+  readonly minLength?: number;
+  /** In bytes of UTF-8: the hasher's `passwordBytesMax`. Default 72, the most that bcrypt can tell apart. */
+  readonly maxBytes?: number;
   readonly isSimilarityChecked: boolean;
-  /** bcrypt reads 72 bytes and no more. */
-  readonly isBcrypt: boolean;
-  /** In how many breaches a password was seen. */
-  readonly breaches: (password: string) => Promise<number>;
-  readonly maxBreaches: number;
+  /** Undefined: no password counts as breached. */
+  readonly breaches: BreachList | undefined;
 }
 
-/** Levenshtein's distance, and the length of the longest common substring. */
-export function compare(a: string, b: string): { distance: number; common: number } {
-  let edits = Array.from({ length: b.length + 1 }, (_, i) => i);
-  let runs = new Array<number>(b.length + 1).fill(0);
-  let common = 0;
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    const run = [0];
-    for (let j = 1; j <= b.length; j++) {
-      const isSame = a[i - 1] === b[j - 1];
-      const [up = 0, left = 0, corner = 0] = [edits[j], row[j - 1], edits[j - 1]];
-      row.push(Math.min(up + 1, left + 1, corner + (isSame ? 0 : 1)));
-      const length = isSame ? (runs[j - 1] ?? 0) + 1 : 0;
-      run.push(length);
-      common = Math.max(common, length);
-    }
-    edits = row;
-    runs = run;
-  }
-  return { distance: edits[b.length] ?? 0, common };
+export interface PasswordPolicy {
+  /**
+   * What is wrong with a new password of somebody with these identifiers; undefined when nothing is.
+   * @throws PosternError `unavailable` when breaches could not be looked up and settings do not allow that
+   */
+  check(password: string, identifiers: readonly string[]): Promise<UiText | undefined>;
 }
 
-function isSimilar(password: string, identifier: string): boolean {
-  const [a, b] = [password.toLowerCase(), identifier.toLowerCase()];
-  if (b === '') return false;
-  const { distance, common } = compare(a, b);
-  return distance < DISTANCE_MIN || common / a.length > OVERLAP_MAX;
-}
+const MIN_LENGTH = 8;
+const BYTES_MAX = 72;
+/** A password is too similar below this distance … */
+const DISTANCE_MIN = 5;
+/** … or when more than this share of it stands in the identifier. */
+const SHARE_MAX = 0.5;
+/** In bytes. No real identifier is longer; beyond, comparing would only cost time, and no such two are alike by chance. */
+const COMPARED_BYTES_MAX = 256;
 
-export function createPasswordPolicy(o: PolicyOptions): PasswordPolicy {
+export function createPasswordPolicy(settings: PasswordPolicySettings): PasswordPolicy {
+  const { minLength = MIN_LENGTH, maxBytes = BYTES_MAX, isSimilarityChecked, breaches } = settings;
   return {
-    check: async (password, identifiers): Promise<UiText | undefined> => {
-      const length = [...password].length;
-      if (length < o.minLength) return INVALID.passwordShort(o.minLength, length);
+    check: async (password, identifiers) => {
+      // First, so that nothing below has to look at a huge one.
       const bytes = Buffer.byteLength(password);
-      if (o.isBcrypt && bytes > BCRYPT_BYTES_MAX)
-        return INVALID.passwordLong(BCRYPT_BYTES_MAX, bytes);
-      if (o.isSimilarityChecked && identifiers.some((i) => isSimilar(password, i)))
+      if (bytes > maxBytes) return INVALID.passwordLong(maxBytes, bytes);
+      const { length } = [...password];
+      if (length < minLength) return INVALID.passwordShort(minLength, length);
+      if (isSimilarityChecked && identifiers.some((i) => isTooSimilar(password, i)))
         return INVALID.passwordSimilar;
-      const breaches = await o.breaches(password);
-      return breaches > o.maxBreaches ? INVALID.passwordBreached(breaches) : undefined;
+      const count = await breaches?.refuse(password);
+      return count === undefined ? undefined : INVALID.passwordBreached(count);
     },
   };
+}
+
+/** Whether a password is almost an identifier or contains it; in lower case, and false for the empty identifier. */
+export function isTooSimilar(password: string, identifier: string): boolean {
+  const [a, b] = [password.toLowerCase(), identifier.toLowerCase()];
+  if (b === '' || Buffer.byteLength(a) > COMPARED_BYTES_MAX) return false;
+  if (Buffer.byteLength(b) > COMPARED_BYTES_MAX) return false;
+  if (editDistance(a, b) < DISTANCE_MIN) return true;
+  return commonSubstringLength(a, b) / [...a].length > SHARE_MAX;
 }
