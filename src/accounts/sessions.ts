@@ -204,18 +204,22 @@ export class SessionManager {
     return found.filter((s) => s !== undefined);
   }
 
-  /** Adds a factor, or proves one again; the session keeps its token. */
+  /**
+   * Adds a factor, or proves one again; the session keeps its token. `isFresh` false: it was added just now, which says
+   * nothing new about who sits there.
+   */
   async addMethod(
     trx: Transaction<Database>,
     session: Session,
     method: AuthenticationMethod,
+    isFresh: boolean = true,
   ): Promise<Session> {
     const methods = [...session.methods, method];
     const changed: Session = {
       ...session,
       methods,
       aal: aalOf(methods),
-      authenticatedAtMs: this.#clock.now(),
+      ...(isFresh ? { authenticatedAtMs: this.#clock.now() } : {}),
     };
     await this.#fabric.grants.update(trx, session.id, { data: dataOf(changed) });
     return changed;

@@ -114,6 +114,7 @@ export async function openAccounts(
       const app = Fastify({
         bodyLimit: BODY_BYTES_MAX,
         ajv: { customOptions: { coerceTypes: false } },
+        routerOptions: { ignoreDuplicateSlashes: true },
       });
       const listener = { host: address.host, cors: undefined };
       app.addHook('onRequest', async (request) => refuseForeign(listener, request.headers));

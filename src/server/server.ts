@@ -315,6 +315,8 @@ export async function runServer(
       http: { connectionsCheckingInterval: CHECK_INTERVAL_MS, headersTimeout: HEADERS_MS },
       requestTimeout: REQUEST_MS,
       ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+      // Clients put base URLs that end in a slash before paths that begin with one.
+      routerOptions: { ignoreDuplicateSlashes: true },
     } as const;
 
     // The admin socket: the operating system's permissions are its lock.

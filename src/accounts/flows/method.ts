@@ -46,6 +46,8 @@ export interface Changed {
   readonly account: Account;
   /** For hooks and the audit. */
   readonly what: string;
+  /** What was shown by adding it: the session counts it as given. */
+  readonly proved?: AuthenticationMethod;
 }
 
 /** Another site has to be visited first (social sign-in). */

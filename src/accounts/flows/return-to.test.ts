@@ -105,4 +105,21 @@ describe('an address to return to', () => {
     expect(checkReturnTo(undefined, rules)).toBeUndefined();
     expect(() => checkReturnTo('https://id.example/api', rules)).toThrow('not allowed');
   });
+  it('is a path of the site that people come back to by default, when it is a path alone', () => {
+    const rules = {
+      ...{ publicUrl: 'https://id.example', allowed: ['https://app.example/in'] },
+      ...{ pages: 'https://id.example/ui', base: 'https://app.example/in/home' },
+    };
+    expect(checkReturnTo('/in/x?y=1', rules)).toBe('https://app.example/in/x?y=1');
+    for (const text of [
+      '/',
+      '/out',
+      '//evil.example',
+      '/\\evil.example',
+      '/\t/evil.example',
+      '/in/../out',
+      '/in/%2e%2e/out',
+    ])
+      expect(() => checkReturnTo(text, rules), text).toThrow('not allowed');
+  });
 });

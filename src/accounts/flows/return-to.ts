@@ -48,9 +48,17 @@ export function isReturnAllowed(text: string, listed: readonly string[]): boolea
 /** The `return_to` of a request. Throws `invalid` with the fact `id` = self_service_flow_return_to_forbidden. */
 export function checkReturnTo(
   text: string | undefined,
-  o: { readonly publicUrl: string; readonly allowed: readonly string[]; readonly pages: string },
+  o: {
+    readonly publicUrl: string;
+    readonly allowed: readonly string[];
+    readonly pages: string;
+    /** Where a path alone is taken from, as at Kratos. */
+    readonly base?: string;
+  },
 ): string | undefined {
   if (text === undefined || text === '') return undefined;
+  if (o.base !== undefined && /^\/(?![/\\])/.test(text) && URL.canParse(text, o.base))
+    return checkReturnTo(new URL(text, o.base).toString(), o);
   // The last is where the OpenID Provider waits for who signs in.
   const own = [`${o.publicUrl}/self-service`, o.pages, `${o.publicUrl}/interaction`];
   if (isReturnAllowed(text, [...o.allowed, ...own])) return text;

@@ -21,7 +21,7 @@ import {
   type Visitor,
 } from './flow.ts';
 import { csrfNode, tellProblems, withTyped } from './form.ts';
-import type { Method } from './method.ts';
+import type { Changed, Method } from './method.ts';
 import type { VerificationFlows } from './verification.ts';
 
 export interface BeginSettings {
@@ -128,7 +128,7 @@ export class SettingsFlows {
         const shown = await this.populate({ ...outcome.flow, state: 'show_form' }, account);
         return { kind: 'shown', flow: await flows.replace(shown), status: 200 };
       }
-      return await this.#store(active, account, outcome.account, outcome.what);
+      return await this.#store(active, account, outcome, visitor.session);
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
       const nodes = withTyped(await this.#nodes(active, account), submission);
@@ -140,10 +140,10 @@ export class SettingsFlows {
   async #store(
     flow: Flow,
     before: Account,
-    wanted: Account,
-    what: string,
+    { account: wanted, what, proved }: Changed,
+    session: Session | undefined,
   ): Promise<SettingsOutcome> {
-    const { accounts, flows, store, audit, clock, config } = this.#services;
+    const { accounts, flows, store, audit, clock, config, sessions } = this.#services;
     const account = withAddresses(this.#services, { ...wanted, updatedAtMs: clock.now() });
     const known = new Set(before.verifiableAddresses.map((a) => a.value));
     const fresh = account.verifiableAddresses.filter((a) => !known.has(a.value) && !a.verified);
@@ -165,6 +165,8 @@ export class SettingsFlows {
       const kept = await store.write(async (trx) => {
         await accounts.replace(trx, preparedAccount);
         for (const v of verifications) await v.put(trx);
+        if (proved !== undefined && session !== undefined)
+          await sessions.addMethod(trx, session, proved, false);
         await audit.append(trx, {
           actor: account.id,
           action: 'accounts:settings',

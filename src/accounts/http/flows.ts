@@ -136,13 +136,11 @@ class FlowSurface {
     }
   }
 
-  /** Our own provider's pages are a fair place to go back to, beside what is listed. */
   #returnTo(
     text: string | undefined,
     rules: Parameters<typeof checkReturnTo>[1],
   ): string | undefined {
-    const own = `${rules.publicUrl}/oidc/interaction/`;
-    return checkReturnTo(text, { ...rules, allowed: [...rules.allowed, own] });
+    return checkReturnTo(text, { ...rules, base: this.#config.defaultReturnUrl });
   }
 
   // Read
@@ -291,8 +289,6 @@ class FlowSurface {
   #hand(reply: FastifyReply, { session, token }: IssuedSession): void {
     const { clock } = this.#services;
     setSessionCookie(this.#config, reply, token.reveal(), session.expiresAtMs, clock.now());
-    // Another person may be signed in now: what forms of before knew is void.
-    renewCsrf(this.#config, reply);
   }
 
   async #login(
@@ -309,7 +305,12 @@ class FlowSurface {
     const { signedIn, needsAal2 } = outcome;
     const { session, issued, account } = signedIn;
     const { publicUrl } = this.#config;
-    if (issued !== undefined && flavour !== 'api') this.#hand(reply, issued);
+    if (issued !== undefined && flavour !== 'api') {
+      this.#hand(reply, issued);
+      // Another person may be signed in now: what forms of before knew is void. A registration begins with nobody, and
+      // has just begun a verification for this very browser.
+      renewCsrf(this.#config, reply);
+    }
     const raise = new URL(`${publicUrl}/self-service/login/browser`);
     raise.searchParams.set('aal', 'aal2');
     if (flow.returnTo !== undefined) raise.searchParams.set('return_to', flow.returnTo);

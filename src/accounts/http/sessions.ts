@@ -138,6 +138,7 @@ class SessionSurface {
         publicUrl,
         allowed: allowedReturnUrls,
         pages: `${publicUrl}/ui`,
+        base: this.#config.defaultReturnUrl,
       });
       const token = await this.#services.sessions.logoutToken(session.id);
       const url = new URL(`${publicUrl}/self-service/logout`);
@@ -159,6 +160,7 @@ class SessionSurface {
         publicUrl,
         allowed: allowedReturnUrls,
         pages: `${publicUrl}/ui`,
+        base: this.#config.defaultReturnUrl,
       });
       const { session } = await visitorOf(this.#services, request);
       if (session !== undefined) {

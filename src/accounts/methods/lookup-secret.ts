@@ -201,7 +201,10 @@ class LookupSettings implements SettingsMethod {
       createdAtMs: nowMs,
       updatedAtMs: nowMs,
     });
-    return { kind: 'changed', account: { ...account, credentials }, what: 'lookup added' };
+    return {
+      ...{ kind: 'changed', account: { ...account, credentials }, what: 'lookup added' },
+      proved: { method: 'lookup_secret', aal: 'aal2', completedAtMs: nowMs },
+    };
   }
 }
 

@@ -279,7 +279,10 @@ class PasskeySettings implements SettingsMethod {
     const key = { ...made, displayName: '', addedAtMs: nowMs, isPasswordless: true };
     const userHandle = ring.userHandle || note.userHandle;
     const changed = withRing(account, { keys: [...ring.keys, key], userHandle }, nowMs);
-    return { kind: 'changed', account: changed, what: 'passkey added' };
+    return {
+      ...{ kind: 'changed', account: changed, what: 'passkey added' },
+      proved: { method: 'passkey', aal: 'aal1', completedAtMs: nowMs },
+    };
   }
 }
 

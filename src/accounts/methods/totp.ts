@@ -183,7 +183,10 @@ class TotpSettings implements SettingsMethod {
       createdAtMs: nowMs,
       updatedAtMs: nowMs,
     });
-    return { kind: 'changed', account: { ...account, credentials }, what: 'totp added' };
+    return {
+      ...{ kind: 'changed', account: { ...account, credentials }, what: 'totp added' },
+      proved: { method: 'totp', aal: 'aal2', completedAtMs: nowMs },
+    };
   }
 }
 

@@ -240,7 +240,11 @@ class WebauthnSettings implements SettingsMethod {
     };
     const with_ = { keys: [...ring.keys, key], userHandle: handleOf(account) };
     const changed = withRing(this.#services, account, with_, nowMs);
-    return { kind: 'changed', account: changed, what: 'security key added' };
+    const aal = isPasswordless ? 'aal1' : 'aal2';
+    return {
+      ...{ kind: 'changed', account: changed, what: 'security key added' },
+      proved: { method: 'webauthn', aal, completedAtMs: nowMs },
+    };
   }
 }
 
