@@ -226,14 +226,14 @@ describe('FrontendApi, as a program', () => {
   });
 
   it('changes its settings, sets up a second factor and backup codes, and signs in with both', async () => {
-    const { token } = await register('second@example.com');
-    const { data: flow } = await frontend.createNativeSettingsFlow({ xSessionToken: token });
+    const { token: first } = await register('second@example.com');
+    const { data: flow } = await frontend.createNativeSettingsFlow({ xSessionToken: first });
     is(FlowShape, flow);
-    const again = await frontend.getSettingsFlow({ id: flow.id, xSessionToken: token });
+    const again = await frontend.getSettingsFlow({ id: flow.id, xSessionToken: first });
     expect(again.data.id).toBe(flow.id);
     const profile = await frontend.updateSettingsFlow({
       flow: flow.id,
-      xSessionToken: token,
+      xSessionToken: first,
       updateSettingsFlowBody: {
         method: 'profile',
         traits: { email: 'second@example.com', name: { first: 'Eve' } },
@@ -246,9 +246,13 @@ describe('FrontendApi, as a program', () => {
     const totp = new TOTP({ secret });
     await frontend.updateSettingsFlow({
       flow: flow.id,
-      xSessionToken: token,
+      xSessionToken: first,
       updateSettingsFlowBody: { method: 'totp', totp_code: totp.generate() },
     });
+    // Who has just shown it is asked for it at the next sign-in only.
+    const { data: raised } = await frontend.toSession({ xSessionToken: first });
+    expect(raised.authenticator_assurance_level).toBe('aal2');
+    const token = await login('second@example.com');
     // Settings ask for the highest level from now on.
     const asked = await refused(frontend.createNativeSettingsFlow({ xSessionToken: token }));
     expect([asked.status, asked.data]).toMatchObject([
