@@ -25,7 +25,11 @@ export class Machine {
   readonly env: NodeJS.ProcessEnv;
   readonly #stage: Stage;
 
-  constructor(stage: Stage, server: string, o: { readonly hasPermissions?: boolean } = {}) {
+  constructor(
+    stage: Stage,
+    server: string,
+    o: { readonly hasPermissions?: boolean; readonly hasAccounts?: boolean } = {},
+  ) {
     this.#stage = stage;
     this.env = {
       ...cleanEnvironment(),
@@ -33,7 +37,9 @@ export class Machine {
       POSTERN_SERVER_HOME: join(stage.folder, server),
       POSTERN_LISTEN_NODES: '127.0.0.1:0',
       POSTERN_LISTEN_PUBLIC: '127.0.0.1:0',
-      POSTERN_ACCOUNTS: 'off',
+      ...(o.hasAccounts === true
+        ? { POSTERN_LISTEN_ACCOUNTS_ADMIN: '127.0.0.1:0' }
+        : { POSTERN_ACCOUNTS: 'off' }),
       ...(o.hasPermissions === true ? PERMISSION_PORTS : { POSTERN_PERMISSIONS: 'off' }),
       POSTERN_LOG_LEVEL: 'info',
       NO_COLOR: '1',
@@ -54,6 +60,18 @@ export class Machine {
     const { read, write } = state.permissions;
     return { read: `http://${read}`, write: `http://${write}` };
   }
+
+  /** The folder of the server's state. */
+  get serverHome(): string {
+    return String(this.env['POSTERN_SERVER_HOME']);
+  }
+  /** The base URL of the server's public listener. */
+  publicUrl(): string {
+    const text = readFileSync(join(this.serverHome, 'server.json'), 'utf8');
+    const state: { public: string } = JSON.parse(text);
+    return `http://${state.public}`;
+  }
+
   /** Makes a source the server's permission model. */
   async applyModel(source: string): Promise<void> {
     const path = join(this.#stage.folder, 'model.opl');

@@ -1,18 +1,24 @@
 /**
- * `npm run bench -- [portals|permissions|cli] [--json FILE] [--quick] [--runs N]`: measures Postern beside what it competes with;
+ * `npm run bench -- [portals|permissions|accounts|cli] [--json FILE] [--quick] [--runs N]`: measures Postern beside what it competes with;
  * all parts without a name. Figures go to standard output, progress to standard error. Falling short of a goal is a
  * result and exits 0; 1 means that something could not be measured. Whatever it starts it ends, also when interrupted.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { runAccounts } from './accounts/run.ts';
 import { runCli } from './cli/run.ts';
 import { runPermissions } from './permissions/run.ts';
 import { runPortals } from './portals/run.ts';
 import { Stage } from './stage.ts';
 
 const USAGE =
-  'usage: npm run bench -- [portals|permissions|cli] [--json FILE] [--quick] [--runs N]';
-const PARTS = { portals: runPortals, permissions: runPermissions, cli: runCli } as const;
+  'usage: npm run bench -- [portals|permissions|accounts|cli] [--json FILE] [--quick] [--runs N]';
+const PARTS = {
+  portals: runPortals,
+  permissions: runPermissions,
+  accounts: runAccounts,
+  cli: runCli,
+} as const;
 type PartName = keyof typeof PARTS;
 const EX_USAGE = 64;
 
@@ -42,7 +48,7 @@ function parseOptions(args: readonly string[]): Options {
   if (values.runs !== undefined && !/^[1-9]\d{0,2}$/.test(values.runs))
     throw new Error('--runs is a number from 1 to 999');
   return {
-    parts: name === undefined ? ['cli', 'permissions', 'portals'] : [name],
+    parts: name === undefined ? ['cli', 'accounts', 'permissions', 'portals'] : [name],
     json: values.json,
     isQuick: values.quick,
     runs: values.runs === undefined ? undefined : Number(values.runs),

@@ -6,6 +6,7 @@ import { Agent, request } from 'node:http';
 import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { CheckService } from '../../src/permissions/grpc/gen/ory/keto/relation_tuples/v1alpha2/check_service_pb.ts';
+import { type Ask, atRate, closedLoop } from '../load.ts';
 import { type CaseName, LISTED, questionOf, type WorldTuple } from './world.ts';
 
 export interface LoadOrder {
@@ -21,15 +22,6 @@ export interface LoadOrder {
   /** Questions a second, at their own times; absent: as fast as answers come. */
   readonly rate?: number;
 }
-export interface LoadReport {
-  readonly perSecond: number;
-  readonly count: number;
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  readonly p99Ms: number;
-}
-
-type Ask = (i: number) => Promise<void>;
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
 function http(
@@ -106,60 +98,6 @@ function asker({ kind, protocol, read, write, token, name }: LoadOrder): Ask {
     });
     if (allowed !== expected) throw new Error(`${object}: ${allowed}`);
   };
-}
-
-function report(tookMs: number[], seconds: number): LoadReport {
-  const sorted = Float64Array.from(tookMs).sort();
-  const at = (q: number): number => sorted[Math.floor(sorted.length * q)] ?? Number.NaN;
-  return {
-    perSecond: tookMs.length / seconds,
-    count: tookMs.length,
-    p50Ms: at(0.5),
-    p95Ms: at(0.95),
-    p99Ms: at(0.99),
-  };
-}
-
-async function closedLoop(ask: Ask, seconds: number, width: number): Promise<LoadReport> {
-  const tookMs: number[] = [];
-  let next = 1;
-  const startMs = performance.now();
-  const endMs = startMs + seconds * 1_000;
-  await Promise.all(
-    Array.from({ length: width }, async () => {
-      for (let beganMs = performance.now(); beganMs < endMs; beganMs = performance.now()) {
-        await ask(next++);
-        tookMs.push(performance.now() - beganMs);
-      }
-    }),
-  );
-  return report(tookMs, (performance.now() - startMs) / 1_000);
-}
-
-/** A turn of the event loop, after a sleep far shorter than a timer's millisecond: a timer's wait is not the server's. */
-const asleep = new Int32Array(new SharedArrayBuffer(4));
-const NAP_MS = 0.05;
-function turn(): Promise<void> {
-  Atomics.wait(asleep, 0, 0, NAP_MS);
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Each question has its moment; one that has to wait for its moment's turn waits on its own time. */
-async function atRate(ask: Ask, seconds: number, rate: number): Promise<LoadReport> {
-  const tookMs: number[] = [];
-  const running: Promise<void>[] = [];
-  const total = Math.floor(seconds * rate);
-  const startMs = performance.now();
-  for (let i = 1; i <= total; ) {
-    const due = Math.min(total, Math.floor(((performance.now() - startMs) / 1_000) * rate));
-    for (; i <= due; i++) {
-      const momentMs = startMs + (i / rate) * 1_000;
-      running.push(ask(i).then(() => void tookMs.push(performance.now() - momentMs)));
-    }
-    if (i <= total) await turn();
-  }
-  await Promise.all(running);
-  return report(tookMs, (performance.now() - startMs) / 1_000);
 }
 
 export interface FillOrder {

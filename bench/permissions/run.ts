@@ -2,19 +2,19 @@
  * The permissions benchmark: one server process with 100,000 and with 1,000,000 tuples, asked over HTTP and gRPC by a
  * process of its own, beside SpiceDB in process on the same tuples.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LoadReport } from '../load.ts';
 import { Machine } from '../machine.ts';
+import { answer, cpuMsOf, residentMb, startRole } from '../process.ts';
 import type { Stage } from '../stage.ts';
 import { figure, layOut } from '../table.ts';
-import type { FillOrder, LoadOrder, LoadReport } from './load.ts';
+import type { FillOrder, LoadOrder } from './load.ts';
 import type { SpicedbFill, SpicedbOrder } from './spicedb.ts';
 import { type CaseName, OPL, tuplesOf, type WorldTuple } from './world.ts';
 
 const SIZES = [100_000, 1_000_000] as const;
-const TICKS_PER_SECOND = 100;
 const SPICEDB_QUANTUM_MS = 7_000;
 
 interface Row {
@@ -26,34 +26,6 @@ interface Row {
   readonly cpuMsEach: number;
 }
 
-/** CPU milliseconds that a process has used (proc(5), fields 14 and 15). */
-function cpuMsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND;
-}
-function residentMb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-}
-
-async function start(stage: Stage, file: string): Promise<ChildProcess> {
-  const child = stage.child(() => fork(join(import.meta.dirname, file)));
-  await answer(child);
-  return child;
-}
-function answer<T>(child: ChildProcess): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onExit = (): void => reject(new Error('The process ended before it answered'));
-    child.once('exit', onExit);
-    // Our own processes are at the other end.
-    child.once('message', (m: { result: T } | { failed: string }) => {
-      child.off('exit', onExit);
-      if ('failed' in m) reject(new Error(m.failed));
-      else resolve(m.result);
-    });
-  });
-}
 function ask<T>(
   child: ChildProcess,
   order: LoadOrder | FillOrder | SpicedbOrder | SpicedbFill,
@@ -104,7 +76,7 @@ async function measurePostern(
   const { read, write } = machine.permissionPorts();
   const token = await machine.postern('token', 'create', 'bench', '--scope', 'permissions:write');
   await machine.applyModel(OPL);
-  const load = await start(stage, 'load.ts');
+  const load = await startRole(stage, join(import.meta.dirname, 'load.ts'));
   const emptyMb = residentMb(pid);
   const startMs = performance.now();
   for (let i = 0; i < tuples.length; i += 50_000) {
@@ -127,7 +99,10 @@ async function measurePostern(
     process.stderr.write(`  ${what}, ${protocol}\n`);
     const whole: LoadOrder = { kind: 'check', protocol, width: 16, ...common, ...order };
     // At a rate each millisecond counts, also the asking process's own: a fresh one has no garbage of earlier questions.
-    const asking = order.rate === undefined ? load : await start(stage, 'load.ts');
+    const asking =
+      order.rate === undefined
+        ? load
+        : await startRole(stage, join(import.meta.dirname, 'load.ts'));
     await ask(asking, { ...whole, seconds: order.rate === undefined ? seconds / 5 : seconds });
     const before = cpuMsOf(pid);
     const report = await ask<LoadReport>(asking, whole);
@@ -153,7 +128,7 @@ async function measureSpicedb(
   tuples: readonly WorldTuple[],
   seconds: number,
 ): Promise<Row[]> {
-  const peer = await start(stage, 'spicedb.ts');
+  const peer = await startRole(stage, join(import.meta.dirname, 'spicedb.ts'));
   for (let i = 0; i < tuples.length; i += 50_000)
     await ask(peer, { kind: 'fill', tuples: tuples.slice(i, i + 50_000) });
   // Its quickest mode answers from a revision of some seconds ago.
