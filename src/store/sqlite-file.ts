@@ -25,21 +25,29 @@ function toInput(value: unknown): SQLInputValue {
   throw new TypeError('not a value that the store can keep');
 }
 
+/** A statement that is prepared once for its text; whether it gives rows is asked once too, since that costs a description of each column. */
+export interface PreparedStatement {
+  readonly statement: StatementSync;
+  readonly givesRows: boolean;
+}
+
 /** Runs one statement, prepared once a text. */
 export function runStatement(
   db: DatabaseSync,
-  statements: Map<string, StatementSync>,
+  statements: Map<string, PreparedStatement>,
   sql: string,
   parameters: readonly unknown[],
 ): { rows: unknown[]; changes: number } {
-  let statement = statements.get(sql);
-  if (statement === undefined) {
+  let prepared = statements.get(sql);
+  if (prepared === undefined) {
     if (statements.size >= STATEMENTS_MAX) statements.clear();
-    statement = db.prepare(sql);
-    statements.set(sql, statement);
+    const statement = db.prepare(sql);
+    prepared = { statement, givesRows: statement.columns().length > 0 };
+    statements.set(sql, prepared);
   }
+  const { statement, givesRows } = prepared;
   const inputs = parameters.map(toInput);
-  if (statement.columns().length > 0) {
+  if (givesRows) {
     const rows = statement.all(...inputs);
     return { rows, changes: rows.length };
   }

@@ -4,13 +4,13 @@
  */
 import { mkdirSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
-import type { StatementSync } from 'node:sqlite';
+
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { PosternError, toPosternError } from '../kernel/index.ts';
 import { type Execute, kyselyOver, type StatementResult, type WriteLane } from './lane.ts';
 import { migrate } from './migrations.ts';
-import { openSqliteFile, runStatement } from './sqlite-file.ts';
+import { openSqliteFile, type PreparedStatement, runStatement } from './sqlite-file.ts';
 import type { Store } from './store.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -96,7 +96,7 @@ class WriterThread implements WriteLane {
 export async function openSqliteStore(path: string): Promise<Store> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const reader = openSqliteFile(path);
-  const statements = new Map<string, StatementSync>();
+  const statements = new Map<string, PreparedStatement>();
   const read: Execute = async (sql, parameters) => {
     try {
       return runStatement(reader, statements, sql, parameters);

@@ -1,14 +1,14 @@
 /** The writer thread of the SQLite store: owns the one connection that writes, so that no commit blocks the main thread. */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
-import { openSqliteFile, runStatement } from './sqlite-file.ts';
+import { openSqliteFile, type PreparedStatement, runStatement } from './sqlite-file.ts';
 
 const port = parentPort;
 const path: unknown = workerData;
 if (port === null || typeof path !== 'string') throw new Error('not started as the writer thread');
 
 const db: DatabaseSync = openSqliteFile(path);
-const statements = new Map<string, StatementSync>();
+const statements = new Map<string, PreparedStatement>();
 
 port.on('message', (message: { id: number; sql: string; parameters: unknown[] }) => {
   try {
