@@ -69,6 +69,11 @@ export interface Account {
 
 export type Aal = 'aal0' | 'aal1' | 'aal2';
 
+/** A person without the secrets: what most questions need, and read without opening what is sealed. */
+export interface Person extends Omit<Account, 'credentials'> {
+  readonly credentials: { has(type: CredentialType): boolean };
+}
+
 /** How somebody proved who they are, as `authentication_methods` of a session tells it. */
 export interface AuthenticationMethod {
   readonly method: CredentialType | 'code_recovery' | 'link_recovery' | 'oidc';

@@ -13,6 +13,7 @@ import type {
   CredentialType,
   Json,
   JsonObject,
+  Person,
   RecoveryAddress,
   VerifiableAddress,
   Via,
@@ -118,6 +119,29 @@ function addressRows(account: Account): AccountAddressesTable[] {
   ];
 }
 
+/** Everything of a person but how they sign in. */
+function personOf(
+  row: AccountsTable,
+  addresses: readonly AccountAddressesTable[],
+): Omit<Account, 'credentials'> {
+  return {
+    id: row.id,
+    externalId: row.external_id ?? undefined,
+    schemaId: row.schema_id,
+    state: row.state === 'inactive' ? 'inactive' : 'active',
+    stateChangedAtMs: row.state_changed_at_ms,
+    // Written by this module.
+    traits: JSON.parse(row.traits_json) as JsonObject,
+    metadataPublic: JSON.parse(row.metadata_public_json) as Json,
+    metadataAdmin: JSON.parse(row.metadata_admin_json) as Json,
+    organizationId: row.organization_id ?? undefined,
+    verifiableAddresses: addresses.filter((a) => a.kind === 'verifiable').map(verifiableOf),
+    recoveryAddresses: addresses.filter((a) => a.kind === 'recovery').map(recoveryOf),
+    createdAtMs: row.created_at_ms,
+    updatedAtMs: row.updated_at_ms,
+  };
+}
+
 /** The name by which administrators see a person among the principals. */
 function principalName(account: Account): string {
   const [address] = account.verifiableAddresses;
@@ -203,6 +227,14 @@ export class AccountRepository {
   async get(id: string): Promise<Account | undefined> {
     const [account] = await this.#load((q) => q.where('id', '=', id));
     return account;
+  }
+  /** A person, without opening what is sealed. */
+  async person(id: string): Promise<Person | undefined> {
+    const row = await this.#select().where('id', '=', id).executeTakeFirst();
+    if (row === undefined) return undefined;
+    const addresses = await this.#addresses([id]);
+    const types: ReadonlySet<string> = await this.credentialTypes(id);
+    return { ...personOf(row, addresses), credentials: types };
   }
   async getByExternalId(id: string): Promise<Account | undefined> {
     const [account] = await this.#load((q) => q.where('external_id', '=', id));
@@ -330,13 +362,7 @@ export class AccountRepository {
       .where('account_id', 'in', ids)
       .orderBy('identifier')
       .execute();
-    const addresses = await db
-      .selectFrom('account_addresses')
-      .selectAll()
-      .where('account_id', 'in', ids)
-      .orderBy('created_at_ms')
-      .orderBy('id')
-      .execute();
+    const addresses = await this.#addresses(ids);
     return Promise.all(
       rows.map(async (row) => {
         const known = new Map<CredentialType, Credential>();
@@ -354,26 +380,19 @@ export class AccountRepository {
             updatedAtMs: c.updated_at_ms,
           });
         }
-        const own = where(addresses, row.id);
-        return {
-          id: row.id,
-          externalId: row.external_id ?? undefined,
-          schemaId: row.schema_id,
-          state: row.state === 'inactive' ? 'inactive' : 'active',
-          stateChangedAtMs: row.state_changed_at_ms,
-          // Written by this module.
-          traits: JSON.parse(row.traits_json) as JsonObject,
-          metadataPublic: JSON.parse(row.metadata_public_json) as Json,
-          metadataAdmin: JSON.parse(row.metadata_admin_json) as Json,
-          organizationId: row.organization_id ?? undefined,
-          verifiableAddresses: own.filter((a) => a.kind === 'verifiable').map(verifiableOf),
-          recoveryAddresses: own.filter((a) => a.kind === 'recovery').map(recoveryOf),
-          credentials: known,
-          createdAtMs: row.created_at_ms,
-          updatedAtMs: row.updated_at_ms,
-        };
+        return { ...personOf(row, where(addresses, row.id)), credentials: known };
       }),
     );
+  }
+
+  #addresses(ids: readonly string[]): Promise<AccountAddressesTable[]> {
+    return this.#store.db
+      .selectFrom('account_addresses')
+      .selectAll()
+      .where('account_id', 'in', [...ids])
+      .orderBy('created_at_ms')
+      .orderBy('id')
+      .execute();
   }
 
   #select(): AccountQuery {

@@ -47,8 +47,29 @@ export function schemaUrl(publicUrl: string, schemaId: string): string {
   return `${publicUrl}/schemas/${Buffer.from(schemaId).toString('base64url')}`;
 }
 
-/** An identity. */
+/** An identity as its own person sees it. */
+export function personView(person: Omit<Account, 'credentials'>, publicUrl: string): View {
+  return {
+    id: person.id,
+    ...(person.externalId === undefined ? {} : { external_id: person.externalId }),
+    schema_id: person.schemaId,
+    schema_url: schemaUrl(publicUrl, person.schemaId),
+    state: person.state,
+    state_changed_at: iso(person.stateChangedAtMs),
+    traits: person.traits,
+    verifiable_addresses: person.verifiableAddresses.map(verifiableView),
+    recovery_addresses: person.recoveryAddresses.map(addressView),
+    metadata_public: person.metadataPublic,
+    created_at: iso(person.createdAtMs),
+    updated_at: iso(person.updatedAtMs),
+    organization_id: person.organizationId ?? null,
+  };
+}
+
+/** An identity as its own person sees it, or, where it is asked for, as administrators do. */
 export function accountView(account: Account, o: AccountViewOptions): View {
+  const view = personView(account, o.publicUrl);
+  if (o.isAdmin !== true) return view;
   const credentials = [...account.credentials.values()].map((c) => [
     c.type,
     {
@@ -60,23 +81,8 @@ export function accountView(account: Account, o: AccountViewOptions): View {
       ...(o.withConfig?.includes(c.type) === true ? { config: c.config } : {}),
     },
   ]);
-  return {
-    id: account.id,
-    ...(account.externalId === undefined ? {} : { external_id: account.externalId }),
-    ...(o.isAdmin === true ? { credentials: Object.fromEntries(credentials) } : {}),
-    schema_id: account.schemaId,
-    schema_url: schemaUrl(o.publicUrl, account.schemaId),
-    state: account.state,
-    state_changed_at: iso(account.stateChangedAtMs),
-    traits: account.traits,
-    verifiable_addresses: account.verifiableAddresses.map(verifiableView),
-    recovery_addresses: account.recoveryAddresses.map(addressView),
-    metadata_public: account.metadataPublic,
-    ...(o.isAdmin === true ? { metadata_admin: account.metadataAdmin } : {}),
-    created_at: iso(account.createdAtMs),
-    updated_at: iso(account.updatedAtMs),
-    organization_id: account.organizationId ?? null,
-  };
+  const { metadataAdmin } = account;
+  return { ...view, credentials: Object.fromEntries(credentials), metadata_admin: metadataAdmin };
 }
 
 function methodView(m: AuthenticationMethod): View {

@@ -4,7 +4,7 @@
  */
 import type { Transaction } from 'kysely';
 import type { Database } from '../../store/index.ts';
-import type { Aal, Account, AuthenticationMethod, Session } from '../account.ts';
+import type { Aal, Account, AuthenticationMethod, Person, Session } from '../account.ts';
 import type { PreparedAccount } from '../repository.ts';
 import type { Services } from '../services.ts';
 import { type IssuedSession, newDevice } from '../sessions.ts';
@@ -15,7 +15,10 @@ import type { Flow, Visitor } from './flow.ts';
 const SECOND_FACTORS = ['totp', 'lookup_secret', 'webauthn'] as const;
 
 /** The highest level that an account's credentials allow. */
-export function highestAal(services: Pick<Services, 'config'>, account: Account): Aal {
+export function highestAal(
+  services: Pick<Services, 'config'>,
+  account: Pick<Person, 'credentials'>,
+): Aal {
   const { webauthn } = services.config.methods;
   const has = SECOND_FACTORS.some(
     (type) => account.credentials.has(type) && !(type === 'webauthn' && webauthn.isPasswordless),
@@ -28,7 +31,7 @@ export function highestAal(services: Pick<Services, 'config'>, account: Account)
 export function isSureEnough(
   services: Pick<Services, 'config'>,
   session: Session,
-  account: Account,
+  account: Pick<Person, 'credentials'>,
   required: 'aal1' | 'highest_available',
 ): boolean {
   if (required === 'aal1' || session.aal === 'aal2') return true;

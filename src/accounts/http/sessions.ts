@@ -3,12 +3,12 @@
  * INVARIANT: whoami always answers JSON, and reads the store each time.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Account, Session } from '../account.ts';
+import type { Person, Session } from '../account.ts';
 import { FlowFault } from '../flows/fault.ts';
 import { isSureEnough } from '../flows/finish.ts';
 import { checkReturnTo } from '../flows/return-to.ts';
 import type { AccountsManager } from '../manager.ts';
-import { accountView, sessionView } from '../view.ts';
+import { personView, sessionView } from '../view.ts';
 import { plainError, seeOther, tell } from './answer.ts';
 import {
   addCookie,
@@ -48,7 +48,7 @@ class SessionSurface {
     try {
       const { session, account } = await this.#current(request);
       this.#insistOnAal(session, account);
-      const identity = accountView(account, { publicUrl: this.#config.publicUrl });
+      const identity = personView(account, this.#config.publicUrl);
       reply.header('x-kratos-authenticated-identity-id', account.id);
       reply.header('cache-control', NO_STORE);
       return reply.send(sessionView(session, identity));
@@ -60,16 +60,16 @@ class SessionSurface {
   /** The session of a request with its person. Throws FlowFault `session_inactive`. */
   async #current(
     request: FastifyRequest,
-  ): Promise<{ readonly session: Session; readonly account: Account }> {
+  ): Promise<{ readonly session: Session; readonly account: Person }> {
     const session = await sessionOf(this.#services, request.headers);
     if (session === undefined) throw new FlowFault('session_inactive');
-    const account = await this.#services.accounts.get(session.accountId);
+    const account = await this.#services.accounts.person(session.accountId);
     if (account === undefined || account.state !== 'active')
       throw new FlowFault('session_inactive');
     return { session, account };
   }
 
-  #insistOnAal(session: Session, account: Account): void {
+  #insistOnAal(session: Session, account: Person): void {
     const { session: rules, publicUrl } = this.#config;
     if (isSureEnough(this.#services, session, account, rules.requiredAal)) return;
     throw new FlowFault('session_aal2_required', {
