@@ -37,6 +37,18 @@ function keyOf({ name, subject }: Budget): string {
   return `${name} ${createHash('sha256').update(subject).digest('base64url')}`;
 }
 
+/** How many thousandths of an attempt are left now. */
+function leftOf(
+  { burst, refillMs }: Budget,
+  row: { readonly left_milli: number; readonly at_ms: number } | undefined,
+  nowMs: number,
+): number {
+  const full = burst * MILLI;
+  if (row === undefined) return full;
+  const grown = Math.floor(((nowMs - row.at_ms) / refillMs) * full);
+  return Math.min(full, row.left_milli + Math.max(0, grown));
+}
+
 export class Budgets {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -52,28 +64,35 @@ export class Budgets {
    */
   take(budgets: readonly Budget[]): Promise<number> {
     const nowMs = this.#clock.now();
+    const wanted = budgets.map((budget) => ({ key: keyOf(budget), budget }));
     return this.#store.write(async (trx) => {
-      const left: { budget: Budget; milli: number }[] = [];
-      for (const budget of budgets) {
-        const row = await trx
-          .selectFrom('account_budgets')
-          .selectAll()
-          .where('key', '=', keyOf(budget))
-          .executeTakeFirst();
-        const full = budget.burst * MILLI;
-        const grown = row === undefined ? 0 : ((nowMs - row.at_ms) / budget.refillMs) * full;
-        const milli = Math.min(full, (row?.left_milli ?? full) + Math.max(0, Math.floor(grown)));
-        if (milli < MILLI) return Math.ceil(((MILLI - milli) / full) * budget.refillMs);
-        left.push({ budget, milli });
+      const keys = wanted.map(({ key }) => key);
+      const known = await trx
+        .selectFrom('account_budgets')
+        .selectAll()
+        .where('key', 'in', keys)
+        .execute();
+      const rows = new Map(known.map((row) => [row.key, row]));
+      const left = wanted.map(({ key, budget }) => ({
+        key,
+        budget,
+        milli: leftOf(budget, rows.get(key), nowMs),
+      }));
+      const spent = left.find(({ milli }) => milli < MILLI);
+      if (spent !== undefined) {
+        const { budget, milli } = spent;
+        return Math.ceil(((MILLI - milli) / (budget.burst * MILLI)) * budget.refillMs);
       }
-      for (const { budget, milli } of left)
-        await trx
-          .insertInto('account_budgets')
-          .values({ key: keyOf(budget), left_milli: milli - MILLI, at_ms: nowMs })
-          .onConflict((oc) =>
-            oc.column('key').doUpdateSet({ left_milli: milli - MILLI, at_ms: nowMs }),
-          )
-          .execute();
+      await trx
+        .insertInto('account_budgets')
+        .values(left.map(({ key, milli }) => ({ key, left_milli: milli - MILLI, at_ms: nowMs })))
+        .onConflict((oc) =>
+          oc.column('key').doUpdateSet((eb) => ({
+            left_milli: eb.ref('excluded.left_milli'),
+            at_ms: eb.ref('excluded.at_ms'),
+          })),
+        )
+        .execute();
       return 0;
     });
   }
