@@ -6,6 +6,7 @@ import type { Aal, Account, Session } from '../account.ts';
 import { type Services, schemaOf } from '../services.ts';
 import { FLOW, LABEL, LOGIN } from '../ui/message.ts';
 import { input, type UiNode, type UiText } from '../ui/node.ts';
+import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
 import { isSureEnough, type SignedIn, signIn } from './finish.ts';
 import {
@@ -103,7 +104,15 @@ export class LoginFlows {
     return show(flow, nodes, hasMethod ? messages : [...messages, FLOW.noMethod]);
   }
 
-  async submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<LoginOutcome> {
+  /** Takes the same time whether there is such a person or not, unless it signs somebody in. */
+  submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<LoginOutcome> {
+    return evenly(
+      () => this.#submit(flow, submission, visitor),
+      ({ kind }) => kind !== 'shown',
+    );
+  }
+
+  async #submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<LoginOutcome> {
     const { flows, store, messages } = this.#services;
     try {
       const account = await this.#boundAccount(flow, visitor);

@@ -20,6 +20,7 @@ import { attemptBudgets, refuseSpent } from '../throttle.ts';
 import { FLOW, INVALID, LABEL, RECOVERY } from '../ui/message.ts';
 import { input, submit, type UiNode, withValue } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
+import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
 import { issueSession } from './finish.ts';
 import {
@@ -113,7 +114,12 @@ export class RecoveryFlows {
     return { flow, secret };
   }
 
-  async submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<RecoveryOutcome> {
+  /** Takes the same time whether the address is known or not. */
+  submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<RecoveryOutcome> {
+    return evenly(() => this.#submit(flow, submission, visitor));
+  }
+
+  async #submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<RecoveryOutcome> {
     const { flows, store, messages } = this.#services;
     try {
       if (flow.state === 'passed_challenge') throw problem(RECOVERY.alreadyDone);

@@ -13,6 +13,7 @@ import { attemptBudgets, refuseSpent } from '../throttle.ts';
 import { FLOW, INVALID, LABEL, VERIFICATION } from '../ui/message.ts';
 import { anchor, input, submit, type UiNode, withValue } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
+import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
 import {
   type ContinueWith,
@@ -39,6 +40,11 @@ export interface PreparedVerification {
   readonly flow: Flow;
   readonly continueWith: ContinueWith;
   put(trx: Transaction<Database>): Promise<void>;
+}
+
+export interface VerificationOutcome {
+  readonly flow: Flow;
+  readonly status: 200 | 400;
 }
 
 export class VerificationFlows {
@@ -104,11 +110,16 @@ export class VerificationFlows {
     return url.toString();
   }
 
-  async submit(
+  /** Takes the same time whether the address is known or not. */
+  submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<VerificationOutcome> {
+    return evenly(() => this.#submit(flow, submission, visitor));
+  }
+
+  async #submit(
     flow: Flow,
     submission: Submission,
     visitor: Visitor,
-  ): Promise<{ readonly flow: Flow; readonly status: 200 | 400 }> {
+  ): Promise<VerificationOutcome> {
     const { flows, store, messages } = this.#services;
     try {
       if (flow.state === 'passed_challenge') throw problem(VERIFICATION.alreadyDone);

@@ -75,7 +75,7 @@ class PasswordLogin implements LoginMethod {
   }
 
   async submit(
-    flow: Flow,
+    _flow: Flow,
     submission: Submission,
     visitor: Visitor,
     known: Account | undefined,
@@ -106,7 +106,7 @@ class PasswordLogin implements LoginMethod {
     const hash = account === undefined ? undefined : hashOf(account);
     if (account === undefined || hash === undefined) {
       await hasher.verifyNothing(password);
-      throw problem(INVALID.credentials, undefined, { ...flow, active: 'password' });
+      throw problem(INVALID.credentials);
     }
     if (!(await hasher.verify(password, hash))) throw problem(INVALID.credentials);
     await budgets.reset(spent.filter((b) => b.isReset));
