@@ -10,6 +10,9 @@ import { NO_STORE } from './web.ts';
 
 const ERROR_LIFESPAN_MS = 3_600_000;
 
+/** Who was turned away is asked to come back after this long. */
+const RETRY_S = '60';
+
 const STATUS_TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -81,7 +84,7 @@ export async function tell(
   const { status, body } = errorBody(reason);
   if (status >= 500) services.logger.error({ err: reason }, 'a sign-in request met a fault');
   reply.header('cache-control', NO_STORE);
-  if (status === 429) reply.header('retry-after', '60');
+  if (status === 429 || status === 503) reply.header('retry-after', RETRY_S);
   if (isJson) return reply.code(status).send(body);
   const { error } = body as { error: JsonObject };
   const note: Json = { error, url: request.routeOptions.url ?? '' };
