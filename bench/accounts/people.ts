@@ -61,8 +61,9 @@ export async function settle(home: string, count: number, cost: HashCost): Promi
     audit,
     hasher,
     passwordPolicy: createPasswordPolicy({
-      ...{ minLength: 8, isSimilarityChecked: false, isBcrypt: false, maxBreaches: 0 },
-      breaches: async () => 0,
+      minLength: 8,
+      isSimilarityChecked: false,
+      breaches: undefined,
     }),
     messages: new Courier({ ...parts, config: config.courier, site: '127.0.0.1' }),
   });
