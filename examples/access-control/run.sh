@@ -7,8 +7,8 @@ set -euo pipefail
 #   ./run.sh            runs the example and leaves it running, so that you can open it yourself
 #   ./run.sh cleanup    removes everything: processes and files
 #
-# The app listens on port 8080, the server on Kratos's and Keto's own ports; where one of them is taken, all are free
-# ones. DATABASE_URL names a PostgreSQL for the app's own database; without it, it is a file.
+# The app listens on port 8080 or $PORT, the server on Kratos's and Keto's own ports; where one of them is taken, all are
+# free ones. DATABASE_URL names a PostgreSQL for the app's own database; without it, it is a file.
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 state=${EXAMPLE_STATE:-$PWD/.run}
@@ -79,7 +79,7 @@ visit() { APP_URL=$app_url sh "$checkout/bin/with-node24" visitor.ts "$@"; }
 # The ports that users of Kratos and Keto have in their files, or free ones when one of them is taken.
 choose_ports() {
     read -r app_port accounts_port admin_port read_port write_port metrics_port opl_port nodes_port <<< "$(
-        sh "$checkout/bin/with-node24" ports.ts 8080 4433 4434 4466 4467 4468 4469 4480)"
+        sh "$checkout/bin/with-node24" ports.ts "${PORT:-8080}" 4433 4434 4466 4467 4468 4469 4480)"
     app_url=http://127.0.0.1:$app_port/
 }
 
