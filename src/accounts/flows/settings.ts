@@ -83,27 +83,30 @@ export class SettingsFlows {
     return show(flow, await this.#nodes(flow, account), messages);
   }
 
-  /** The person of a session that is sure enough for settings. Throws FlowFault. */
-  async account(session: Session | undefined): Promise<Account> {
+  /**
+   * The person of a session that is sure enough for settings; also after a recovery, or a mailbox alone would open what a
+   * second factor protects. Throws FlowFault.
+   */
+  async account(session: Session | undefined, flow?: Flow): Promise<Account> {
     if (session === undefined) throw new FlowFault('session_inactive');
     const account = await this.#services.accounts.get(session.accountId);
     if (account === undefined) throw new FlowFault('session_inactive');
     const { config } = this.#services;
-    // A recovered session may change its second factor: that is what it was recovered for.
-    const isRecovered = session.methods.some((m) => m.method.endsWith('_recovery'));
-    if (
-      !isRecovered &&
-      !isSureEnough(this.#services, session, account, config.flows.settings.requiredAal)
-    )
-      throw new FlowFault('session_aal2_required', {
-        redirectTo: `${config.publicUrl}/self-service/login/browser?aal=aal2`,
-      });
-    return account;
+    if (isSureEnough(this.#services, session, account, config.flows.settings.requiredAal))
+      return account;
+    const raise = new URL(`${config.publicUrl}/self-service/login/browser?aal=aal2`);
+    if (flow !== undefined) raise.searchParams.set('return_to', this.#addressOf(flow));
+    throw new FlowFault('session_aal2_required', { redirectTo: raise.toString() });
+  }
+
+  /** Where a flow goes on after a detour to sign in. */
+  #addressOf({ id }: Flow): string {
+    return `${this.#services.config.publicUrl}/self-service/settings?flow=${id}`;
   }
 
   /** The flow's person, who must be the one that asks. Throws FlowFault. */
   async owner(flow: Flow, session: Session | undefined): Promise<Account> {
-    const account = await this.account(session);
+    const account = await this.account(session, flow);
     if (flow.accountId !== account.id) throw new FlowFault('security_identity_mismatch');
     return account;
   }
@@ -199,9 +202,7 @@ export class SettingsFlows {
     const { config, clock } = this.#services;
     const maxAgeMs = config.flows.settings.privilegedSessionMaxAgeMs;
     if (session !== undefined && clock.now() - session.authenticatedAtMs <= maxAgeMs) return;
-    const returnTo = encodeURIComponent(
-      `${config.publicUrl}/self-service/settings?flow=${flow.id}`,
-    );
+    const returnTo = encodeURIComponent(this.#addressOf(flow));
     throw new FlowFault('session_refresh_required', {
       redirectTo: `${config.publicUrl}/self-service/login/browser?refresh=true&return_to=${returnTo}`,
     });

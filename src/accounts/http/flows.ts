@@ -442,6 +442,15 @@ class FlowSurface {
     return this.#shown(outcome, reply, flavour);
   }
 
+  /** Back from signing in again: the page of the settings flow, or of a new one. */
+  async goOn(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const id = queryText(request, 'flow');
+    const flow = id === undefined ? undefined : await this.#services.flows.find('settings', id);
+    if (flow === undefined)
+      return seeOther(reply, `${this.#config.publicUrl}/self-service/settings/browser`);
+    return seeOther(reply, uiUrl(this.#config, 'settings', flow));
+  }
+
   /** A mailed link of verification or recovery was opened in a browser. */
   async open(
     kind: 'verification' | 'recovery',
@@ -557,5 +566,6 @@ export function addFlowRoutes(app: FastifyInstance, manager: AccountsManager): v
     app.post(base, (q, r) => surface.submit(kind, q, r));
     if (kind === 'verification' || kind === 'recovery')
       app.get(base, (q, r) => surface.open(kind, q, r));
+    if (kind === 'settings') app.get(base, (q, r) => surface.goOn(q, r));
   }
 }

@@ -1,6 +1,7 @@
 /** Our own sign-in pages over the flows: what another program would be behind `ui_url`. They read flows as such a program does. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Account, JsonObject, Session } from '../account.ts';
+import { FlowFault } from '../flows/fault.ts';
 import { FLOW_KINDS, type Flow, type FlowKind } from '../flows/flow.ts';
 import type { AccountsManager } from '../manager.ts';
 import { type PageLinks, renderError, renderFlow, renderWelcome } from '../pages/flow-page.ts';
@@ -59,10 +60,24 @@ class PageSurface {
         ? session?.accountId === flow.accountId
         : flow.csrf === undefined || csrfOf(config, request) === flow.csrf;
     if (!isOwn) return seeOther(reply, again);
+    const raise = kind === 'settings' ? await this.#raise(flow, session) : undefined;
+    if (raise !== undefined) return seeOther(reply, raise);
     const links = await this.#links(session, flow.returnTo);
     const page = renderFlow(kind, pageOf(flow), { brand: this.#brand, links });
     const targets = [...config.allowedReturnUrls, ...applicationOf(flow, config.publicUrl)];
     return this.#send(reply, page, targetsOf(flow, targets));
+  }
+
+  /** Where a session is sent that is not sure enough for the settings. */
+  async #raise(flow: Flow, session: Session | undefined): Promise<string | undefined> {
+    try {
+      await this.#manager.settings.owner(flow, session);
+      return undefined;
+    } catch (reason) {
+      if (reason instanceof FlowFault && reason.id === 'session_aal2_required')
+        return reason.details.redirectTo;
+      throw reason;
+    }
   }
 
   async error(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
