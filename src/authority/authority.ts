@@ -78,7 +78,7 @@ const ATTRIBUTE_NAME = /^[A-Za-z_][A-Za-z0-9_.:-]{0,63}$/;
 const RESERVED = /^(ockam-|postern-|account\.|identifier$|has_credential$)/;
 const NAME = /^[\w.-]{1,64}$/;
 const RELAY_NAME = /^(\*|[\w.-]{1,128})$/;
-const ADMIN_ATTRIBUTES = { 'ockam-relay': '*', 'ockam-role': 'admin' } as const;
+export const ADMIN_ATTRIBUTES = { 'ockam-relay': '*', 'ockam-role': 'admin' } as const;
 
 function checkName(name: string, what: string): void {
   if (!NAME.test(name))
@@ -86,7 +86,10 @@ function checkName(name: string, what: string): void {
 }
 
 /** Checks attributes that somebody wants to give. Throws `invalid`, or `denied` for reserved names. */
-function checkAttributes(attributes: Readonly<Record<string, string>>, isAdmin: boolean): void {
+export function checkAttributes(
+  attributes: Readonly<Record<string, string>>,
+  isAdmin: boolean,
+): void {
   const entries = Object.entries(attributes);
   if (entries.length > ATTRIBUTES_MAX)
     throw new PosternError('invalid', `More than ${ATTRIBUTES_MAX} attributes`);
@@ -392,9 +395,14 @@ export class AuthorityManager {
       .insertInto('members')
       .values(row)
       .onConflict((oc) =>
-        oc
-          .columns(['project_id', 'identifier'])
-          .doUpdateSet({ role, attributes_json: row.attributes_json, generation, added_by: by.id }),
+        oc.columns(['project_id', 'identifier']).doUpdateSet({
+          role,
+          attributes_json: row.attributes_json,
+          generation,
+          added_by: by.id,
+          // Whose word let it in: an account's machine stays that account's until another one vouches for it.
+          ...(grant === undefined ? {} : { grant_id: grant.id }),
+        }),
       )
       .execute();
     if (present !== undefined || Number(before?.n ?? 0) > 0)
@@ -416,6 +424,20 @@ export class AuthorityManager {
       `project/${projectId}/member/${identifier}`,
       { role, attributes },
     );
+  }
+
+  /**
+   * Replaces a member's attributes by what others have verified, reserved names among them; older certificates of it
+   * become void. Throws `not_found`.
+   */
+  async replaceAttributes(
+    projectId: string,
+    identifier: string,
+    attributes: Readonly<Record<string, string>>,
+    by: Actor,
+  ): Promise<void> {
+    const { role } = await this.#must(projectId, identifier);
+    await this.#store.write((trx) => this.#put(trx, projectId, identifier, role, attributes, by));
   }
 
   /** Removes a member: its certificates are void and its live channels are cut within a second. Throws `not_found`. */
@@ -587,8 +609,9 @@ export class AuthorityManager {
       .where('secret_hash', '=', hashSecret(code))
       .where('kind', '=', 'ticket')
       .executeTakeFirst();
-    const isForAdmin = known !== undefined && stringMap(known.data_json)['role'] === 'admin';
-    if (known !== undefined && known.project_id !== null && !isForAdmin) {
+    const data = known === undefined ? {} : stringMap(known.data_json);
+    const isTaken = data['role'] === 'admin' || data['account'] !== undefined;
+    if (known !== undefined && known.project_id !== null && !isTaken) {
       const member = await this.findMember(known.project_id, identifier);
       if (member !== undefined)
         return { ...(await this.issue(known.project_id, evidence, spki)), alreadyMember: true };
@@ -650,6 +673,7 @@ export class AuthorityManager {
       throw new PosternError('denied', `${identifier} is not a member of project ${project.name}`, {
         hint: 'Ask an administrator for a ticket: postern project ticket',
       });
+    await this.#insistOnOwner(project, identifier);
     const issued = await issueCredential({
       authority: await this.#ca(project),
       projectId: project.id,
@@ -667,6 +691,22 @@ export class AuthorityManager {
       member,
       project,
     };
+  }
+
+  /** A machine that a person let in goes when the person does, also where the news of it has not come yet. */
+  async #insistOnOwner(project: Project, identifier: string): Promise<void> {
+    const owner = await this.#store.db
+      .selectFrom('members')
+      .innerJoin('grants', 'grants.id', 'members.grant_id')
+      .innerJoin('principals', 'principals.id', 'grants.principal_id')
+      .select('principals.disabled_at_ms')
+      .where('members.project_id', '=', project.id)
+      .where('members.identifier', '=', identifier)
+      .executeTakeFirst();
+    if (owner === undefined || owner.disabled_at_ms === null) return;
+    throw new PosternError('denied', 'The account that let this machine in is shut out', {
+      hint: 'An administrator lets it in again: postern account enable',
+    });
   }
 
   /** What a ticket pins of its project. */

@@ -1,3 +1,4 @@
+export { AccountMachines, type AccountRole } from './account-machines.ts';
 export {
   type Actor,
   AuthorityManager,

@@ -28,7 +28,7 @@ export const commandWords: readonly string[] = [
   ...['space', 'relay', 'tcp-outlet', 'tcp-inlet', 'policy', 'credential', 'authority'],
   ...['secure-channel', 'secure-channel-listener', 'message', 'worker', 'service'],
   ...['tcp-connection', 'tcp-listener', 'server', 'token', 'audit', 'explain'],
-  ...['permission', 'account', 'client', 'environment', 'completion', 'reset'],
+  ...['permission', 'account', 'client', 'authtoken', 'environment', 'completion', 'reset'],
 ];
 
 /** The five jobs, each with the commands one meets first. */

@@ -36,6 +36,7 @@ const FAMILIES: readonly (readonly [readonly string[], () => Promise<FamilyModul
   [['permission'], () => import('./commands/permission.ts')],
   [['account'], () => import('./commands/account.ts')],
   [['client'], () => import('./commands/client.ts')],
+  [['authtoken'], () => import('./commands/authtoken.ts')],
 ];
 
 /** The words of the program under the name `keto`, some of which mean something else under its own. */

@@ -391,7 +391,9 @@ export function configurationOf(parts: ConfigurationParts): Configuration {
           const error =
             err === undefined ? undefined : (known ?? 'That did not work. Enter the code again.');
           const action = ctx.oidc.urlFor('code_verification');
-          show(ctx, pages.deviceCode({ action, xsrf: xsrfOf(ctx), error }));
+          const given: unknown = ctx.state['userCode'];
+          const userCode = typeof given === 'string' ? given : '';
+          show(ctx, pages.deviceCode({ action, xsrf: xsrfOf(ctx), error, userCode }));
         },
         userCodeConfirmSource: (ctx, _form, _client, _info, userCode) => {
           const raw: unknown = ctx.oidc.params?.['user_code'];

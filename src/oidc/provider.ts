@@ -10,10 +10,12 @@ import type { Store } from '../store/index.ts';
 import { clientAdapter, type FindInitialAccess, initialAccessAdapter } from './client-records.ts';
 import { isUrlAllowed } from './client-urls.ts';
 import { isClientSecret } from './clients.ts';
-import { configurationOf } from './configuration.ts';
+import { configurationOf, ROUTES } from './configuration.ts';
 import { type LogoutParts, rpLogout } from './logout.ts';
 import { boundUid, sessionOfUid } from './records.ts';
 import type { Api, InitialAccess, Pages, People, SignedIn } from './types.ts';
+
+const USER_CODE_MAX = 32;
 
 export interface ProviderParts extends LogoutParts {
   readonly issuer: string;
@@ -70,6 +72,15 @@ export function createProvider(
     const oidc = ctx as KoaContextWithOIDC;
     if (!route) return next();
     return rpLogout(oidc, next, { ...parts, cookieName, end });
+  });
+  provider.use(async (ctx, next) => {
+    // The library would post the code on by a script; our page shows it filled in, and needs none.
+    if (ctx.method === 'GET' && ctx.path === ROUTES.code_verification) {
+      const given = ctx.query['user_code'];
+      if (typeof given === 'string' && given.length <= USER_CODE_MAX) ctx.state['userCode'] = given;
+      ctx.querystring = '';
+    }
+    return next();
   });
   provider.use(async (ctx, next) => {
     await next();

@@ -87,6 +87,8 @@ export interface Pages {
     readonly action: string;
     readonly xsrf: string;
     readonly error: string | undefined;
+    /** As it stood in the address. */
+    readonly userCode: string;
   }): Page;
   deviceConfirm(o: {
     readonly action: string;

@@ -17,12 +17,14 @@ import {
   readKratos,
 } from '../accounts/index.ts';
 import type { Audit } from '../audit/index.ts';
+import type { AuthorityManager } from '../authority/index.ts';
 import type { Fabric } from '../fabric/index.ts';
 import { type Logger, PosternError, systemClock } from '../kernel/index.ts';
 import type { Store } from '../store/index.ts';
 import type { ServerCertificate } from './certificate.ts';
 import { refuseForeign } from './foreign.ts';
 import { type OidcRoom, openOidc } from './oidc.ts';
+import { openPeople, type PeopleRoom } from './people.ts';
 import { bindPublic } from './public-port.ts';
 
 const BEARER = /^Bearer ([0-9a-f]{64})$/i;
@@ -31,6 +33,8 @@ const BODY_BYTES_MAX = 8 * 1024 * 1024;
 export interface AccountsRoom {
   readonly manager: AccountsManager;
   readonly oidc: OidcRoom;
+  /** Joins people to the machines that they let into projects. */
+  openPeople(authority: AuthorityManager): Promise<PeopleRoom>;
   /** Adds the public surface to the public listener. */
   addPublic(app: FastifyInstance): Promise<void>;
   /** Adds the administrators' surface below a prefix of the admin socket, whose lock is the operating system's. */
@@ -92,6 +96,7 @@ export async function openAccounts(
   return {
     manager,
     oidc,
+    openPeople: (authority) => openPeople(manager, { ...parts, authority }),
     addPublic: async (app) => {
       await addPublicAccounts(app, manager, {
         ...ready,

@@ -74,6 +74,34 @@ export function profileOf(account: Account): Profile {
   };
 }
 
+const GROUP = /^[\w.-]{1,40}$/;
+
+/**
+ * What credentials of an account's machines may say: what is verified, and the groups that administrators set in
+ * `metadata_admin.groups`. Undefined for an account that is shut out or gone.
+ */
+export async function verifiedOf(
+  manager: AccountsManager,
+  accountId: string,
+): Promise<Record<string, string> | undefined> {
+  const account = await manager.services.accounts.get(accountId);
+  if (account?.state !== 'active') return undefined;
+  const address = account.verifiableAddresses.find((a) => a.via === 'email' && a.verified);
+  const { metadataAdmin: admin } = account;
+  const groups =
+    typeof admin === 'object' && admin !== null && !Array.isArray(admin)
+      ? (admin as JsonObject)['groups']
+      : undefined;
+  const names = Array.isArray(groups)
+    ? (groups as readonly unknown[]).filter((g) => typeof g === 'string' && GROUP.test(g))
+    : [];
+  return {
+    'account.id': account.id,
+    ...(address === undefined ? {} : { 'account.email': address.value }),
+    ...Object.fromEntries(names.map((name) => [`account.group.${String(name)}`, 'true'])),
+  };
+}
+
 function peopleOf(manager: AccountsManager, onEnd: (sessionId: string) => Promise<void>): People {
   const { services } = manager;
   const { config, sessions, accounts, store, audit } = services;

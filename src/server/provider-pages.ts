@@ -37,11 +37,11 @@ export function providerPages(brand: string): Pages {
 <ul>${scopes.map(({ words }) => html`<li>${words}</li>`)}</ul>
 <form method="post" action="${action}"><button name="decision" value="allow">Allow</button><button class="second" name="decision" value="deny">Refuse</button></form>`,
       }),
-    deviceCode: ({ action, xsrf, error }) =>
+    deviceCode: ({ action, xsrf, error, userCode }) =>
       page(brand, {
         title: 'Connect a device',
         body: html`${error === undefined ? undefined : html`<p class="message error" role="alert">${error}</p>`}
-<form method="post" action="${safeUrl(action)}"><input type="hidden" name="xsrf" value="${xsrf}"><label for="user_code">Code on your device</label><input id="user_code" name="user_code" class="code" required autofocus autocomplete="off" autocapitalize="characters" spellcheck="false" maxlength="20"><button>Continue</button></form>`,
+<form method="post" action="${safeUrl(action)}"><input type="hidden" name="xsrf" value="${xsrf}"><label for="user_code">Code on your device</label><input id="user_code" name="user_code" value="${userCode}" class="code" required autofocus autocomplete="off" autocapitalize="characters" spellcheck="false" maxlength="20"><button>Continue</button></form>`,
       }),
     deviceConfirm: ({ action, xsrf, client, userCode, rawUserCode }) =>
       page(brand, {

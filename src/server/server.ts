@@ -228,6 +228,8 @@ export async function runServer(
         )
       : undefined;
     closers.push(() => accounts?.close());
+    const people = await accounts?.openPeople(authority);
+    closers.push(() => people?.close());
     const relay = new RelayService();
     const sessions = new NodeSessions();
     let nodeAddress = config.nodes;
@@ -246,6 +248,7 @@ export async function runServer(
       startedAtMs: Date.now(),
       permissions,
       oidc: accounts?.oidc.host,
+      people: people?.api,
     };
 
     // What changed at this server or another on the same database: revocations reach every session at once.

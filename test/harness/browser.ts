@@ -91,6 +91,6 @@ export function formAction({ text }: Page): string {
 /** The hidden fields of the first form of a page. */
 export function hiddenFields({ text }: Page): Record<string, string> {
   const [form = ''] = /<form[\s\S]*?<\/form>/.exec(text) ?? [];
-  const found = form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g);
+  const found = form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"[^>]*>/g);
   return Object.fromEntries([...found].map(([, k = '', v = '']) => [k, unescapeHtml(v)]));
 }

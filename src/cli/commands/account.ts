@@ -1,11 +1,12 @@
 /** `account`: people who sign in here. It asks the server of this machine, over its admin socket. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { ManagementClient } from '../../control/index.ts';
 import { PosternError } from '../../kernel/index.ts';
-import { define, family } from '../command.ts';
-import { usageError } from '../exit.ts';
+import { define, type Flags, family } from '../command.ts';
+import { asUsage, usageError } from '../exit.ts';
 import { field, list, text } from '../json.ts';
-import { adminSocket } from '../membership.ts';
+import { adminSocket, asOperator, listOf, parseAttributes } from '../membership.ts';
 import { relativeTime, status, table } from '../output.ts';
 import { PermissionClient } from '../permission-client.ts';
 import { confirm, done, next } from '../talk.ts';
@@ -57,6 +58,19 @@ function specOf(email: string, password: string | undefined): unknown {
     traits: { email },
     ...(password === undefined ? {} : { credentials: { password: { config: { password } } } }),
   };
+}
+
+const without = (all: Record<string, string>, name: string): Record<string, string> =>
+  Object.fromEntries(Object.entries(all).filter(([key]) => key !== name));
+
+/** The project that is named, or the server's default one, as a part of a path. */
+async function projectOf(client: ManagementClient, flags: Flags): Promise<string> {
+  const name = flags.text('projectName');
+  if (name !== undefined) return encodeURIComponent(name);
+  const [first] = listOf(await client.request('GET', '/api/v1/projects'), 'projects');
+  if (first === undefined)
+    throw new PosternError('not_found', 'There is no project yet', { hint: 'postern enroll' });
+  return encodeURIComponent(text(first, 'id'));
 }
 
 /** Adds the family. */
@@ -178,6 +192,71 @@ export function register(program: Command): void {
         },
       },
     );
+
+  define(account, 'allow <account>', 'Let an account enrol its machines in a project', {
+    options: [
+      ['-p, --project-name <name>', 'the project; the default one without it'],
+      ['--admin', 'as administrator'],
+      ['-a, --attribute <key=value>', "what its machines' credentials say", 'list'],
+      ['--relay <name>', 'a relay name that they may hold'],
+    ],
+    examples: ['account allow ann@example.com --attribute component=web'],
+    run: async ({ args, flags }) => {
+      const attributes = asUsage(() =>
+        parseAttributes(flags.list('attribute'), flags.text('relay'), false),
+      );
+      const answer = await asOperator(async (c) =>
+        c.request('POST', `/api/v1/projects/${await projectOf(c, flags)}/accounts`, {
+          ...{ account: args[0], role: flags.has('admin') ? 'admin' : 'member' },
+          ...{ attributes: without(attributes, 'ockam-relay') },
+          ...(flags.text('relay') === undefined ? {} : { relay: flags.text('relay') }),
+        }),
+      );
+      done(`${text(answer, 'name')} may enrol machines as ${text(answer, 'role')}`);
+      next('postern enroll --server URL   (on the machine, where the person signs in)');
+      return { json: answer };
+    },
+  });
+
+  define(account, 'deny <account>', 'Take that back, and remove its machines at once', {
+    options: [['-p, --project-name <name>', 'the project; the default one without it']],
+    run: async ({ args, flags }) => {
+      const answer = await asOperator(async (c) =>
+        c.request(
+          'DELETE',
+          `/api/v1/projects/${await projectOf(c, flags)}/accounts/${encodeURIComponent(args[0] ?? '')}`,
+        ),
+      );
+      done(`${text(answer, 'name')} may enrol none; ${text(answer, 'machines')} machines removed`);
+      return { json: answer };
+    },
+  });
+
+  define(account, 'allowed', 'List who may enrol machines in a project', {
+    options: [['-p, --project-name <name>', 'the project; the default one without it']],
+    run: async ({ flags }) => {
+      const rows = listOf(
+        await asOperator(async (c) =>
+          c.request('GET', `/api/v1/projects/${await projectOf(c, flags)}/accounts`),
+        ),
+        'accounts',
+      );
+      return {
+        plain: table(
+          ['ACCOUNT', 'ROLE', 'ATTRIBUTES'],
+          rows.map((r) => [
+            text(r, 'name'),
+            text(r, 'role'),
+            Object.entries(Object(field(r, 'attributes')))
+              .map(([k, v]) => `${k}=${String(v)}`)
+              .join(' ') || '-',
+          ]),
+          'Nobody. Let somebody: postern account allow ann@example.com',
+        ),
+        json: rows,
+      };
+    },
+  });
 
   define(account, 'delete <account>', 'Delete an account with all that belongs to it', {
     options: [['-y, --yes', 'without asking']],

@@ -30,6 +30,26 @@ function changes(flags: Flags): Record<string, unknown> {
   return Object.fromEntries(Object.entries(all).filter(([, v]) => v !== undefined));
 }
 
+const SERVER: readonly Option[] = [
+  ['--server <url>', 'ask that server as yourself: by POSTERN_AUTHTOKEN, or signing in'],
+  ['--ca <file>', "the server's ca.pem, when this machine does not know its certificate"],
+];
+
+/** Asks the management API: as operator, or with `--server` as the person of an authtoken or a sign-in. */
+async function operate(
+  flags: Flags,
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const url = flags.text('server');
+  if (url === undefined) return asOperator((c) => c.request(method, path, body));
+  const { askServer, publicServer, signIn } = await import('../sign-in.ts');
+  const server = publicServer(url, flags.text('ca'));
+  const token = process.env['POSTERN_AUTHTOKEN'] || (await signIn(server));
+  return askServer(server, token, method, path, body);
+}
+
 const segment = (args: readonly string[]): string => encodeURIComponent(args[0] ?? '');
 
 function lines(client: unknown): string {
@@ -61,6 +81,7 @@ export function register(program: Command): void {
       ['--id <id>', 'a client id of your own choice'],
       ...ADDRESSES,
       ['--third-party', 'people are asked for their consent'],
+      ...SERVER,
     ],
     examples: [
       'client create shop --callback https://shop.example.org/callback --logout-url https://shop.example.org/',
@@ -70,14 +91,12 @@ export function register(program: Command): void {
       const type = flags.text('type') ?? 'web';
       if (!TYPES.includes(type)) throw usageError(`--type is one of ${TYPES.join(', ')}`);
       const id = flags.text('id');
-      const made = await asOperator((c) =>
-        c.request('POST', '/api/v1/clients', {
-          ...{ name: args[0], type },
-          ...(id === undefined ? {} : { id }),
-          ...changes(flags),
-          ...(flags.has('thirdParty') ? { first_party: false } : {}),
-        }),
-      );
+      const made = await operate(flags, 'POST', '/api/v1/clients', {
+        ...{ name: args[0], type },
+        ...(id === undefined ? {} : { id }),
+        ...changes(flags),
+        ...(flags.has('thirdParty') ? { first_party: false } : {}),
+      });
       const secret = text(made, 'secret');
       done(`Application ${args[0]} created, client id ${text(made, 'id')}`);
       if (secret !== '') next('Keep the secret now: it is not shown again');
@@ -88,8 +107,9 @@ export function register(program: Command): void {
   });
 
   define(client, 'list', 'List the applications', {
-    run: async () => {
-      const rows = listOf(await asOperator((c) => c.request('GET', '/api/v1/clients')), 'clients');
+    options: SERVER,
+    run: async ({ flags }) => {
+      const rows = listOf(await operate(flags, 'GET', '/api/v1/clients'), 'clients');
       return {
         plain: table(
           ['NAME', 'TYPE', 'CREATED', 'CLIENT ID'],
@@ -107,43 +127,41 @@ export function register(program: Command): void {
   });
 
   define(client, 'show <id>', 'Show an application', {
-    run: async ({ args }) => {
-      const found = await asOperator((c) => c.request('GET', `/api/v1/clients/${segment(args)}`));
+    options: SERVER,
+    run: async ({ args, flags }) => {
+      const found = await operate(flags, 'GET', `/api/v1/clients/${segment(args)}`);
       return { plain: lines(found), json: found };
     },
   });
 
   define(client, 'update <id>', 'Change what is given; a list replaces the list before', {
-    options: [['--name <name>', 'its name'], ...ADDRESSES],
+    options: [['--name <name>', 'its name'], ...ADDRESSES, ...SERVER],
     run: async ({ args, flags }) => {
       const name = flags.text('name');
       const body = { ...(name === undefined ? {} : { name }), ...changes(flags) };
       if (Object.keys(body).length === 0)
         throw usageError('nothing to change: see postern client update --help');
-      const changed = await asOperator((c) =>
-        c.request('PATCH', `/api/v1/clients/${segment(args)}`, body),
-      );
+      const changed = await operate(flags, 'PATCH', `/api/v1/clients/${segment(args)}`, body);
       done(`Application ${text(changed, 'name')} changed`);
       return { plain: lines(changed), json: changed };
     },
   });
 
   define(client, 'rotate-secret <id>', 'Replace the secret; the old one stops working at once', {
-    run: async ({ args }) => {
-      const made = await asOperator((c) =>
-        c.request('POST', `/api/v1/clients/${segment(args)}/secret`),
-      );
+    options: SERVER,
+    run: async ({ args, flags }) => {
+      const made = await operate(flags, 'POST', `/api/v1/clients/${segment(args)}/secret`);
       done(`The secret of ${args[0]} was replaced; this is the only time it is shown`);
       return { machine: text(made, 'secret'), json: made };
     },
   });
 
   define(client, 'delete <id>', 'Delete an application; its tokens stop working', {
-    options: [['-y, --yes', 'without asking']],
+    options: [['-y, --yes', 'without asking'], ...SERVER],
     run: async ({ args, flags }) => {
       if (!(await confirm(`Delete the application ${args[0]}?`, flags.has('yes'))))
         return undefined;
-      await asOperator((c) => c.request('DELETE', `/api/v1/clients/${segment(args)}`));
+      await operate(flags, 'DELETE', `/api/v1/clients/${segment(args)}`);
       done(`Application ${args[0]} deleted`);
       return { json: { deleted: args[0] } };
     },
@@ -153,7 +171,7 @@ export function register(program: Command): void {
     options: [['--rotate', 'make a new one, which signs from now on; the old stay published']],
     run: async ({ flags }) => {
       const method = flags.has('rotate') ? 'POST' : 'GET';
-      const rows = listOf(await asOperator((c) => c.request(method, '/api/v1/oidc-keys')), 'keys');
+      const rows = listOf(await operate(flags, method, '/api/v1/oidc-keys'), 'keys');
       if (method === 'POST') done('A new key signs from now on');
       return {
         plain: table(

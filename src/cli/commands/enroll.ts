@@ -5,7 +5,7 @@ import { PosternError } from '../../kernel/index.ts';
 import { parseTicket } from '../../trust/light.ts';
 import { closeHome, openHomeOnce } from '../access.ts';
 import { define, type Flags } from '../command.ts';
-import { compact } from '../json.ts';
+import { compact, text } from '../json.ts';
 import {
   adminSocket,
   asOperator,
@@ -21,14 +21,20 @@ import { programVersion } from '../version.ts';
 export function register(program: Command): void {
   define(program, 'enroll', 'Join as administrator and make the default project', {
     options: [
-      ['--server <url>', 'the server, when it is on another machine'],
+      ['--server <url>', 'the server, when it is on another machine: sign in there in a browser'],
+      ['--ca <file>', "the server's ca.pem, when this machine does not know its certificate"],
+      ['--project <name>', 'the project to join after signing in'],
       ['--ticket <ticket>', 'the admin ticket that `postern server admin-ticket` printed there'],
       ['--identity <name>', 'the identity to enrol'],
       ['--force', 'enrol again'],
       ['--authorization-code-flow', '', 'hidden'],
       ['--skip-resource-creation', '', 'hidden'],
     ],
-    examples: ['enroll', 'enroll --ticket "$ADMIN_TICKET"'],
+    examples: [
+      'enroll',
+      'enroll --ticket "$ADMIN_TICKET"',
+      'enroll --server https://id.example.org:4433 --ca ca.pem',
+    ],
     run: ({ flags }) => enroll(flags),
   });
 
@@ -57,31 +63,41 @@ async function enroll(flags: Flags): Promise<Result> {
     done(`Already enrolled: identity ${identity.name} administers the project ${known.name}`);
     return enrolled(identity.name, identity.identifier, known.name);
   }
-  const ticket = flags.text('ticket');
-  if (ticket === undefined && (flags.text('server') !== undefined || !existsSync(adminSocket())))
+  const server = flags.text('server');
+  const given = flags.text('ticket');
+  if (given === undefined && server === undefined && !existsSync(adminSocket()))
     throw new PosternError(
       'unauthenticated',
-      flags.text('server') === undefined
-        ? 'No server of this machine answers, so there is nobody to enrol with'
-        : 'Enrolling with a server on another machine needs an admin ticket',
-      {
-        hint:
-          flags.text('server') === undefined
-            ? '`postern server start` here, or `postern enroll --server URL --ticket TICKET`'
-            : 'Print one there: `postern server admin-ticket`, then add --ticket TICKET',
-      },
+      'No server of this machine answers, so there is nobody to enrol with',
+      { hint: '`postern server start` here, or sign in to another: `postern enroll --server URL`' },
     );
+  const ticket =
+    given === undefined && server !== undefined
+      ? parseTicket(await ticketBySignIn(server, flags))
+      : given === undefined
+        ? undefined
+        : withServer(given, server);
   const { project, credential } = await waiting(
     'waiting for the server to enrol this home',
-    ticket === undefined
-      ? enrollOverSocket(identity)
-      : redeemTicket(identity, withServer(ticket, flags.text('server'))),
+    ticket === undefined ? enrollOverSocket(identity) : redeemTicket(identity, ticket),
   );
   done(
     `Enrolled: identity ${identity.name} is ${home.enrolments.get(credential.name).role} of project ${project.name} in space ${project.spaceName}`,
   );
   next('postern tcp-outlet create --to 5432');
   return enrolled(identity.name, identity.identifier, project.name);
+}
+
+/** Signs a person in, and answers the ticket of one use that they get for this machine. */
+async function ticketBySignIn(url: string, flags: Flags): Promise<string> {
+  const { askServer, publicServer, signIn } = await import('../sign-in.ts');
+  const server = publicServer(url, flags.text('ca'));
+  const token = await signIn(server);
+  const project = flags.text('project');
+  const answer = await askServer(server, token, 'POST', '/api/v1/enrollments', {
+    ...(project === undefined ? {} : { project }),
+  });
+  return text(answer, 'ticket');
 }
 
 function withServer(line: string, server: string | undefined): ReturnType<typeof parseTicket> {

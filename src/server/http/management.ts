@@ -23,6 +23,7 @@ import type { RelayService } from '../../relay/index.ts';
 import { encodeTicket } from '../../trust/light.ts';
 import { actorOf, type Caller, callerId } from '../caller.ts';
 import { addClientManagement, type ClientApi } from './clients.ts';
+import { addPeopleManagement, type PeopleApi } from './people.ts';
 import { addPermissionManagement } from './permissions.ts';
 
 export interface ServerParts {
@@ -40,6 +41,8 @@ export interface ServerParts {
   readonly permissions: Permissions | undefined;
   /** Undefined when accounts are turned off. */
   readonly oidc: ClientApi | undefined;
+  /** Undefined when accounts are turned off. */
+  readonly people: PeopleApi | undefined;
 }
 
 /** What a token's scopes may be about. */
@@ -531,6 +534,9 @@ export function addManagementRoutes(
       callerOf,
       async (request, action, resource) => may(request, action, resource, await scope(request)),
     );
+
+  if (parts.people !== undefined)
+    addPeopleManagement(app, { ...parts, people: parts.people }, callerOf, may, ticketFor);
 
   api.get('/api/v1/status', async (request) => {
     await callerOf(request);
