@@ -63,6 +63,8 @@ export interface Account {
   readonly verifiableAddresses: readonly VerifiableAddress[];
   readonly recoveryAddresses: readonly RecoveryAddress[];
   readonly credentials: ReadonlyMap<CredentialType, Credential>;
+  /** What it was read as; only that is replaced. Absent for what is not stored yet. */
+  readonly revision?: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 }

@@ -16,7 +16,7 @@ import { withAddresses } from './flows/settings.ts';
 import { passwordCredential } from './methods/password.ts';
 import { withTraits } from './methods/profile.ts';
 import { assertImportable } from './password/formats.ts';
-import { newRecoveryAddress, newVerifiableAddress } from './repository.ts';
+import { isChanged, newRecoveryAddress, newVerifiableAddress } from './repository.ts';
 import { type IdentitySchema, normaliseIdentifier } from './schema/identity-schema.ts';
 import type { Services } from './services.ts';
 
@@ -43,6 +43,8 @@ export interface AccountSpec {
     | readonly { readonly value: string; readonly via: 'email' | 'sms' }[]
     | undefined;
 }
+
+const UPDATE_TRIES = 5;
 
 export class Administration {
   readonly #services: Services;
@@ -82,6 +84,7 @@ export class Administration {
       credentials: before?.credentials ?? new Map(),
       createdAtMs: before?.createdAtMs ?? nowMs,
       updatedAtMs: nowMs,
+      ...(before?.revision === undefined ? {} : { revision: before.revision }),
     };
     const known = withAddresses(this.#services, withTraits(schema, base, spec.traits));
     const credentials = await this.#credentials(spec, schema, known, nowMs);
@@ -129,10 +132,17 @@ export class Administration {
 
   /** Replaces an account's facts; its credentials stay unless the spec has others. Throws `not_found`. */
   async update(id: string, spec: AccountSpec, by: string): Promise<Account> {
-    const before = await this.get(id);
-    const account = await this.#build(spec, before);
-    await this.#store(account, by, 'accounts:update');
-    return account;
+    for (let tries = 1; ; tries++) {
+      const before = await this.get(id);
+      const account = await this.#build(spec, before);
+      try {
+        await this.#store(account, by, 'accounts:update');
+        return account;
+      } catch (reason) {
+        // What an administrator decides, such as to shut somebody out, is not undone by what that person does meanwhile.
+        if (!isChanged(reason) || tries === UPDATE_TRIES) throw reason;
+      }
+    }
   }
 
   async #store(account: Account, by: string, action: string): Promise<void> {

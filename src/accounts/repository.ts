@@ -137,6 +137,7 @@ function personOf(
     organizationId: row.organization_id ?? undefined,
     verifiableAddresses: addresses.filter((a) => a.kind === 'verifiable').map(verifiableOf),
     recoveryAddresses: addresses.filter((a) => a.kind === 'recovery').map(recoveryOf),
+    revision: row.updated_at_ms,
     createdAtMs: row.created_at_ms,
     updatedAtMs: row.updated_at_ms,
   };
@@ -186,18 +187,40 @@ export class AccountRepository {
     await this.#fabric.events.append(trx, { kind: 'account.created', subject: account.id });
   }
 
-  /** Replaces what is stored. Throws `not_found`, and `conflict` as `insert` does. */
+  /** Insists, inside a transaction, that an account is stored as it was read. Throws `not_found`, `conflict` (`isChanged`). */
+  async insistOnRevision(trx: Transaction<Database>, account: Account): Promise<void> {
+    const row = await trx
+      .selectFrom('accounts')
+      .select('updated_at_ms')
+      .where('id', '=', account.id)
+      .executeTakeFirst();
+    if (row === undefined) throw new PosternError('not_found', 'No such account');
+    if (row.updated_at_ms !== account.revision) throw changedMeanwhile();
+  }
+
+  /**
+   * Replaces what is stored, as long as nobody else did since the account was read: a password that was changed, a code
+   * that was used or a person who was shut out meanwhile stays so. Throws `not_found`, `conflict` (`isChanged`), and
+   * `conflict` as `insert` does.
+   */
   async replace(trx: Transaction<Database>, prepared: PreparedAccount): Promise<void> {
     const { account } = prepared;
     await this.#refuseTaken(trx, account);
     const { id, ...columns } = rowOf(account);
     const before = await trx
       .selectFrom('accounts')
-      .select('state')
+      .select(['state', 'updated_at_ms'])
       .where('id', '=', id)
       .executeTakeFirst();
     if (before === undefined) throw new PosternError('not_found', 'No such account');
-    await trx.updateTable('accounts').set(columns).where('id', '=', id).execute();
+    if (before.updated_at_ms !== account.revision) throw changedMeanwhile();
+    // The time of the change is also what tells one state from the next, so it never stands still.
+    const updated_at_ms = Math.max(columns.updated_at_ms, before.updated_at_ms + 1);
+    await trx
+      .updateTable('accounts')
+      .set({ ...columns, updated_at_ms })
+      .where('id', '=', id)
+      .execute();
     await this.#deleteParts(trx, id);
     await this.#insertParts(trx, prepared);
     await trx
@@ -473,6 +496,18 @@ export class AccountRepository {
     ] as const)
       await trx.deleteFrom(table).where('account_id', '=', id).execute();
   }
+}
+
+const CHANGED = 'account_changed';
+
+function changedMeanwhile(): PosternError {
+  return new PosternError('conflict', 'The account was changed meanwhile; try again', {
+    facts: { id: CHANGED },
+  });
+}
+/** Whether something failed because an account is no longer as it was read: it may be tried again with what it is now. */
+export function isChanged(reason: unknown): boolean {
+  return reason instanceof PosternError && reason.facts['id'] === CHANGED;
 }
 
 /** The one error for anything that is another person's already. */

@@ -53,7 +53,10 @@ export interface SignIn {
   readonly visitor: Visitor;
 }
 
-/** Throws FlowFault `identity_disabled`, and `conflict` when the flow was finished by another request. */
+/**
+ * Throws FlowFault `identity_disabled`; `conflict` when the flow was finished by another request, or (`isChanged`) when the
+ * account is no longer what the proof was held against: hashes wait in a queue, and a password may be changed meanwhile.
+ */
 export async function signIn(services: Services, o: SignIn): Promise<SignedIn> {
   const account = o.changed ?? o.account;
   if (account.state === 'inactive') throw new FlowFault('identity_disabled');
@@ -63,6 +66,7 @@ export async function signIn(services: Services, o: SignIn): Promise<SignedIn> {
   return services.store.write(async (trx) => {
     await services.flows.finish(trx, o.flow);
     if (prepared !== undefined) await services.accounts.replace(trx, prepared);
+    else await services.accounts.insistOnRevision(trx, account);
     await services.audit.append(trx, {
       actor: account.id,
       action: 'accounts:login',

@@ -3,6 +3,7 @@
  * methods do the proving; this decides who may begin, what is shown and what follows.
  */
 import type { Aal, Account, Session } from '../account.ts';
+import { isChanged } from '../repository.ts';
 import { type Services, schemaOf } from '../services.ts';
 import { FLOW, LABEL, LOGIN } from '../ui/message.ts';
 import { input, type UiNode, type UiText } from '../ui/node.ts';
@@ -107,9 +108,19 @@ export class LoginFlows {
   /** Takes the same time whether there is such a person or not, unless it signs somebody in. */
   submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<LoginOutcome> {
     return evenly(
-      () => this.#submit(flow, submission, visitor),
+      () => this.#retrying(() => this.#submit(flow, submission, visitor)),
       ({ kind }) => kind !== 'shown',
     );
+  }
+
+  /** Proves a person again, once, whose account was changed while the proof was held against it. */
+  async #retrying(attempt: () => Promise<LoginOutcome>): Promise<LoginOutcome> {
+    try {
+      return await attempt();
+    } catch (reason) {
+      if (!isChanged(reason)) throw reason;
+      return attempt();
+    }
   }
 
   async #submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<LoginOutcome> {
