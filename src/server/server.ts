@@ -37,6 +37,7 @@ import { createServerCa, fingerprint } from '../trust/index.ts';
 import type { Caller } from './caller.ts';
 import { ServerCertificate } from './certificate.ts';
 import { adminSocketPath, type ServerConfig } from './config.ts';
+import { protectBrowsers, refuseMalformed } from './http/browser-headers.ts';
 import { addFaults } from './http/fault.ts';
 import { addManagementRoutes, type ServerParts } from './http/management.ts';
 import { addNodeRoutes, machineOf, NodeSessions } from './http/nodes.ts';
@@ -346,7 +347,8 @@ export async function runServer(
     closers.push(() => admin.close());
 
     // The public listener: bearer tokens alone.
-    const open = Fastify(options);
+    const open = Fastify({ ...options, frameworkErrors: refuseMalformed });
+    protectBrowsers(open);
     finish(open, 'public');
     await publishOpenApi(open, o.version);
     addManagementRoutes(open, parts, async (request) => {
