@@ -20,8 +20,10 @@ export function highestAal(
   account: Pick<Person, 'credentials'>,
 ): Aal {
   const { webauthn } = services.config.methods;
+  // A security key that nobody can be asked for is not waited for.
+  const isAsked = webauthn.isEnabled && !webauthn.isPasswordless;
   const has = SECOND_FACTORS.some(
-    (type) => account.credentials.has(type) && !(type === 'webauthn' && webauthn.isPasswordless),
+    (type) => account.credentials.has(type) && (type !== 'webauthn' || isAsked),
   );
   const byCode = services.config.methods.code.isMfa && account.credentials.has('code');
   return has || byCode ? 'aal2' : 'aal1';
