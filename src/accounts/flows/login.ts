@@ -20,7 +20,12 @@ import {
   type Visitor,
 } from './flow.ts';
 import { csrfNode, LOGIN_ANSWERS, methodOfAnswer, tellProblems, withTyped } from './form.ts';
-import type { Authenticated, LoginMethod, Method } from './method.ts';
+import {
+  type Authenticated,
+  type LoginMethod,
+  type Method,
+  withFreshChallenges,
+} from './method.ts';
 
 export interface BeginLogin {
   readonly type: 'browser' | 'api';
@@ -89,7 +94,7 @@ export class LoginFlows {
       },
       clock.now(),
     );
-    const prepared = this.#methods.reduce((f, { prepare }) => prepare?.(f) ?? f, flow);
+    const prepared = withFreshChallenges(this.#methods, flow);
     return flows.insert(await this.populate(prepared));
   }
 
@@ -185,7 +190,8 @@ export class LoginFlows {
 
   /** The flow as it is shown again, with what was wrong. */
   async #tell(flow: Flow, submission: Submission, reason: FlowProblem): Promise<Flow> {
-    const base = reason.flow ?? flow;
+    // A challenge is good for one answer, right or wrong.
+    const base = reason.flow ?? withFreshChallenges(this.#methods, flow);
     const account =
       flow.accountId === undefined ? undefined : await this.#services.accounts.get(flow.accountId);
     const nodes = reason.flow?.ui.nodes ?? withTyped(await this.#nodes(base, account), submission);

@@ -112,3 +112,8 @@ export interface Method {
   /** Takes back what a settings flow knew, once something was changed. */
   readonly afterSettings?: (flow: Flow) => Flow;
 }
+
+/** The flow with challenges that nobody has answered, in the place of those that it had. */
+export function withFreshChallenges(methods: readonly Method[], flow: Flow): Flow {
+  return methods.reduce((fresh, { prepare }) => prepare?.(fresh) ?? fresh, flow);
+}

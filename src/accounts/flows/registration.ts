@@ -28,7 +28,7 @@ import {
   withNote,
 } from './flow.ts';
 import { csrfNode, methodOfAnswer, REGISTRATION_ANSWERS, tellProblems, withTyped } from './form.ts';
-import type { Method, Registered } from './method.ts';
+import { type Method, type Registered, withFreshChallenges } from './method.ts';
 import type { VerificationFlows } from './verification.ts';
 
 const SCREEN = 'screen';
@@ -90,7 +90,7 @@ export class RegistrationFlows {
       },
       clock.now(),
     );
-    const prepared = this.#methods.reduce((f, { prepare }) => prepare?.(f) ?? f, flow);
+    const prepared = withFreshChallenges(this.#methods, flow);
     return flows.insert(show(prepared, await this.#nodes(prepared)));
   }
 
@@ -126,7 +126,7 @@ export class RegistrationFlows {
       return await this.finish(outcome.flow ?? active, outcome, schema, visitor);
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
-      const base = reason.flow ?? active;
+      const base = reason.flow ?? withFreshChallenges(this.#methods, active);
       const nodes = reason.flow?.ui.nodes ?? withTyped(await this.#nodes(base), submission);
       return {
         kind: 'shown',

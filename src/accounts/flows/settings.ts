@@ -21,7 +21,7 @@ import {
   type Visitor,
 } from './flow.ts';
 import { csrfNode, tellProblems, withTyped } from './form.ts';
-import type { Changed, Method } from './method.ts';
+import { type Changed, type Method, withFreshChallenges } from './method.ts';
 import type { VerificationFlows } from './verification.ts';
 
 export interface BeginSettings {
@@ -134,8 +134,9 @@ export class SettingsFlows {
       return await this.#store(active, account, outcome, visitor.session);
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
-      const nodes = withTyped(await this.#nodes(active, account), submission);
-      const told = tellProblems({ ...(reason.flow ?? active), state: 'show_form' }, nodes, reason);
+      const base = reason.flow ?? withFreshChallenges(this.#methods, active);
+      const nodes = withTyped(await this.#nodes(base, account), submission);
+      const told = tellProblems({ ...base, state: 'show_form' }, nodes, reason);
       return { kind: 'shown', status: 400, flow: await flows.replace(told) };
     }
   }

@@ -36,10 +36,12 @@ import {
   verifyCreation,
   verifyProof,
 } from '../webauthn/ceremony.ts';
+import { refuseCopied } from '../webauthn/copied.ts';
 import {
   firstFactorCount,
   type KeyRing,
   type PublicKey,
+  passkeyIdentifier,
   removalName,
   ringCredential,
   ringOf,
@@ -67,10 +69,6 @@ function challengeOf(flow: Flow): Note | undefined {
   // Written by this module.
   return typeof note === 'object' && note !== null ? (note as unknown as Note) : undefined;
 }
-
-/** The account of a user handle: handles are the identifiers of passkeys. */
-const identifierOf = (userHandle: string): string =>
-  Buffer.from(userHandle, 'base64url').toString().toLowerCase();
 
 class PasskeyLogin implements LoginMethod {
   readonly name = 'passkey';
@@ -125,20 +123,26 @@ class PasskeyLogin implements LoginMethod {
     const note = challengeOf(flow);
     const claimed = claimedOf(answer);
     if (note === undefined || claimed === undefined) throw problem(INVALID.noWebauthnUser);
-    const name = claimed.userHandle === undefined ? undefined : identifierOf(claimed.userHandle);
+    const name =
+      claimed.userHandle === undefined ? undefined : passkeyIdentifier(claimed.userHandle);
     const account =
       known ??
       (name === undefined ? undefined : await accounts.findByIdentifier(name, ['passkey']));
     await refuseSpent(budgets, attemptBudgets('passkey', visitor, account?.id ?? 'nobody', true));
     const ring = ringOf(account, 'passkey');
     const key = ring.keys.find(({ id }) => id === claimed.id);
-    const isOwner = name === undefined || name === identifierOf(ring.userHandle);
-    if (account === undefined || key === undefined || !isOwner)
-      throw problem(INVALID.noWebauthnUser);
+    const isOwner = name === undefined || name === passkeyIdentifier(ring.userHandle);
+    if (account === undefined) throw problem(INVALID.noWebauthnUser);
+    if (key === undefined || !isOwner) throw problem(INVALID.webauthnWrong);
     const { rp } = config.methods.passkey;
     const proof = await verifyProof(answer, key, { rp, challenge: note.challenge });
-    if (proof === undefined) throw problem(INVALID.credentials);
+    if (proof === undefined) throw problem(INVALID.webauthnWrong);
     const nowMs = clock.now();
+    if (proof === 'copied') {
+      const marked = { ...key, hasCloneWarning: true };
+      const keys = ring.keys.map((k) => (k.id === key.id ? marked : k));
+      return refuseCopied(this.#services, withRing(account, { ...ring, keys }, nowMs), marked);
+    }
     return {
       kind: 'authenticated',
       account,
@@ -156,7 +160,7 @@ function counted(ring: KeyRing, key: PublicKey, signCount: number): KeyRing {
 function withRing(account: Account, ring: KeyRing, nowMs: number): Account {
   const credentials = new Map(account.credentials);
   const before = credentials.get('passkey');
-  const identifiers = [identifierOf(ring.userHandle)];
+  const identifiers = [passkeyIdentifier(ring.userHandle)];
   if (ring.keys.length === 0) credentials.delete('passkey');
   else credentials.set('passkey', ringCredential('passkey', ring, identifiers, nowMs, before));
   return { ...account, credentials };
@@ -203,11 +207,11 @@ class PasskeyRegistration implements RegistrationMethod {
       throw problem(INVALID.required('passkey_register'), 'passkey_register');
     const { rp } = config.methods.passkey;
     const made = await verifyCreation(answer, { rp, challenge: note.challenge });
-    if (made === undefined) throw problem(INVALID.credentials);
+    if (made === undefined) throw problem(INVALID.webauthnWrong);
     const nowMs = clock.now();
     const key = { ...made, displayName: '', addedAtMs: nowMs, isPasswordless: true };
     const ring = { keys: [key], userHandle: note.userHandle };
-    const identifiers = [identifierOf(note.userHandle)];
+    const identifiers = [passkeyIdentifier(note.userHandle)];
     return {
       kind: 'registered',
       traits,
@@ -275,7 +279,7 @@ class PasskeySettings implements SettingsMethod {
     const { rp } = config.methods.passkey;
     const made = await verifyCreation(answer, { rp, challenge: note.challenge });
     if (made === undefined || ring.keys.some(({ id }) => id === made.id))
-      throw problem(INVALID.credentials);
+      throw problem(INVALID.webauthnWrong);
     const key = { ...made, displayName: '', addedAtMs: nowMs, isPasswordless: true };
     const userHandle = ring.userHandle || note.userHandle;
     const changed = withRing(account, { keys: [...ring.keys, key], userHandle }, nowMs);

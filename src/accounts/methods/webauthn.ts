@@ -36,6 +36,7 @@ import {
   verifyCreation,
   verifyProof,
 } from '../webauthn/ceremony.ts';
+import { refuseCopied } from '../webauthn/copied.ts';
 import {
   firstFactorCount,
   type KeyRing,
@@ -138,9 +139,15 @@ class WebauthnLogin implements LoginMethod {
       key === undefined || challenge === undefined
         ? undefined
         : await verifyProof(answer, key, { rp, challenge });
-    if (key === undefined || proof === undefined) throw problem(INVALID.credentials);
+    if (key === undefined || proof === undefined) throw problem(INVALID.webauthnWrong);
     const nowMs = clock.now();
     const ring = ringOf(account, 'webauthn');
+    if (proof === 'copied') {
+      const marked = { ...key, hasCloneWarning: true };
+      const keys = ring.keys.map((k) => (k.id === key.id ? marked : k));
+      const changed = withRing(this.#services, account, { ...ring, keys }, nowMs);
+      return refuseCopied(this.#services, changed, marked);
+    }
     const moved = ring.keys.map((k) => (k.id === key.id ? { ...k, ...proof } : k));
     return {
       kind: 'authenticated',
@@ -232,7 +239,7 @@ class WebauthnSettings implements SettingsMethod {
       throw problem(INVALID.required('webauthn_register'));
     const made = await verifyCreation(answer, { rp, challenge });
     if (made === undefined || ring.keys.some(({ id }) => id === made.id))
-      throw problem(INVALID.credentials);
+      throw problem(INVALID.webauthnWrong);
     const name = textOf(submission, 'webauthn_register_displayname') ?? '';
     const key = {
       ...{ ...made, isPasswordless, addedAtMs: nowMs },

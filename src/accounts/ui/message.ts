@@ -212,6 +212,10 @@ export const INVALID = {
   password: (reason: string): UiText =>
     error(4000005, `The password can not be used because ${reason}`, { reason }),
   /** Of the generic id: Kratos has none of its own. */
+  webauthnWrong: error(
+    4000043,
+    'The security key or passkey could not be accepted, please try again.',
+  ) as UiText,
   lastCredential: error(
     4000001,
     'This is the last way to sign in to your account. Add another one first.',

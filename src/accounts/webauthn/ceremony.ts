@@ -103,7 +103,7 @@ interface Expected {
 export async function verifyCreation(
   text: string,
   { rp, challenge }: Expected,
-): Promise<Pick<PublicKey, 'id' | 'publicKey' | 'signCount' | 'aaguid'> | undefined> {
+): Promise<Omit<PublicKey, 'displayName' | 'addedAtMs' | 'isPasswordless'> | undefined> {
   const response = parse(text, ['attestationObject', 'clientDataJSON']);
   if (response === undefined) return undefined;
   try {
@@ -122,6 +122,8 @@ export async function verifyCreation(
       id: credential.id,
       publicKey: Buffer.from(credential.publicKey).toString('base64url'),
       signCount: credential.counter,
+      hasCloneWarning: false,
+      raw: {},
       aaguid: Buffer.from(aaguid.replaceAll('-', ''), 'hex').toString('base64'),
     };
   } catch {
@@ -130,12 +132,15 @@ export async function verifyCreation(
   }
 }
 
-/** The new counter of a key that proved itself by an answer to `requestOptions`; undefined when it did not. */
+/**
+ * The new counter of a key that proved itself by an answer to `requestOptions`; undefined when it did not, and `copied`
+ * when it did by a counter that did not advance, or once had not (WebAuthn §6.1.1).
+ */
 export async function verifyProof(
   text: string,
   key: PublicKey,
   { rp, challenge }: Expected,
-): Promise<{ readonly signCount: number } | undefined> {
+): Promise<{ readonly signCount: number } | 'copied' | undefined> {
   const response = parse(text, ['authenticatorData', 'clientDataJSON', 'signature']);
   if (response === undefined || response['id'] !== key.id) return undefined;
   try {
@@ -148,10 +153,15 @@ export async function verifyProof(
       credential: {
         id: key.id,
         publicKey: new Uint8Array(Buffer.from(key.publicKey, 'base64url')),
-        counter: key.signCount,
+        // Judged below: one that went back is more than a wrong answer.
+        counter: 0,
       },
     });
-    return verified ? { signCount: authenticationInfo.newCounter } : undefined;
+    if (!verified) return undefined;
+    const { newCounter } = authenticationInfo;
+    const hasCounter = newCounter > 0 || key.signCount > 0;
+    const isBehind = hasCounter && newCounter <= key.signCount;
+    return key.hasCloneWarning || isBehind ? 'copied' : { signCount: newCounter };
   } catch {
     return undefined;
   }

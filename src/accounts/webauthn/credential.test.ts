@@ -16,6 +16,8 @@ const KEY: PublicKey = {
   addedAtMs: 1_700_000_000_000,
   isPasswordless: true,
   aaguid: '',
+  hasCloneWarning: false,
+  raw: {},
 };
 const HANDLE = Buffer.from('handle').toString('base64url');
 
@@ -37,7 +39,17 @@ describe('the public keys of a credential', () => {
       user_handle: Buffer.from('handle').toString('base64'),
       credentials: [{ id: 'AQL6', is_passwordless: true, authenticator: { sign_count: 3 } }],
     });
-    expect(ringOf(accountOf(credential), 'passkey')).toEqual({ keys: [KEY], userHandle: HANDLE });
+    const ring = ringOf(accountOf(credential), 'passkey');
+    const { raw: _, ...key } = KEY;
+    expect(ring).toMatchObject({ keys: [key], userHandle: HANDLE });
+  });
+  it('keep what else Kratos stored with them', () => {
+    const raw = { flags: { backup_state: true }, transport: ['usb'], attestation_type: 'packed' };
+    const ring = { keys: [{ ...KEY, raw }], userHandle: HANDLE };
+    const stored = ringCredential('passkey', ring, ['h'], 1);
+    expect(stored.config).toMatchObject({ credentials: [{ ...raw, id: 'AQL6' }] });
+    const again = ringCredential('passkey', ringOf(accountOf(stored), 'passkey'), ['h'], 1);
+    expect(again.config).toEqual(stored.config);
   });
   it('are named in hex where a page removes one', () => {
     expect(removalName(KEY)).toBe('0102fa');

@@ -18,6 +18,10 @@ export interface PublicKey {
   /** Whether it is a way to sign in by itself, and not a second factor. */
   readonly isPasswordless: boolean;
   readonly aaguid: string;
+  /** Its counter once did not advance: there may be a copy of it. */
+  readonly hasCloneWarning: boolean;
+  /** As it was stored: what else Kratos keeps of a key (`flags`, `transport`) goes out as it came in. */
+  readonly raw: JsonObject;
 }
 
 export interface KeyRing {
@@ -49,8 +53,15 @@ function keyOf(value: Json): PublicKey[] {
     addedAtMs: Number.isFinite(addedAtMs) ? addedAtMs : 0,
     isPasswordless: value['is_passwordless'] === true,
     aaguid: textOf(known, 'aaguid'),
+    hasCloneWarning: known['clone_warning'] === true,
+    raw: value,
   };
   return key.id === '' || key.publicKey === '' ? [] : [key];
+}
+
+/** Keys as an import gives them. */
+export function ringOfJson(list: readonly Json[], userHandle: string): KeyRing {
+  return { keys: list.flatMap(keyOf), userHandle: toUrl(userHandle) };
 }
 
 /** The keys of an account; none when it has no credential of the type. */
@@ -65,10 +76,15 @@ export function ringOf(account: Account | undefined, type: KeyType): KeyRing {
 
 function keyJson(key: PublicKey): JsonObject {
   return {
+    attestation_type: 'none',
+    ...key.raw,
     id: toStandard(key.id),
     public_key: toStandard(key.publicKey),
-    attestation_type: 'none',
-    authenticator: { aaguid: key.aaguid, sign_count: key.signCount, clone_warning: false },
+    authenticator: {
+      aaguid: key.aaguid,
+      sign_count: key.signCount,
+      clone_warning: key.hasCloneWarning,
+    },
     display_name: key.displayName,
     added_at: new Date(key.addedAtMs).toISOString(),
     is_passwordless: key.isPasswordless,
@@ -94,6 +110,15 @@ export function ringCredential(
     createdAtMs: before?.createdAtMs ?? nowMs,
     updatedAtMs: nowMs,
   };
+}
+
+/**
+ * The identifier of a user handle (base64url), by which a passkey's account is found: Kratos's handles are 64 letters and
+ * digits; bytes that are no such text stand in base64url.
+ */
+export function passkeyIdentifier(userHandle: string): string {
+  const text = Buffer.from(userHandle, 'base64url').toString();
+  return /^[\x21-\x7e]+$/.test(text) ? text : userHandle;
 }
 
 /** How a settings page names a key to remove: hex of its id, as Kratos's pages do. */
