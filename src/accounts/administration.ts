@@ -19,6 +19,7 @@ import { assertImportable } from './password/formats.ts';
 import { isChanged, newRecoveryAddress, newVerifiableAddress } from './repository.ts';
 import { type IdentitySchema, normaliseIdentifier } from './schema/identity-schema.ts';
 import type { Services } from './services.ts';
+import { type KeyRing, passkeyIdentifier, ringCredential, ringOf } from './webauthn/credential.ts';
 
 /** What an administrator says of an account. */
 export interface AccountSpec {
@@ -31,6 +32,8 @@ export interface AccountSpec {
   readonly organizationId?: string | undefined;
   readonly password?: { readonly plain?: string; readonly hash?: string } | undefined;
   readonly oidc?: readonly { readonly provider: string; readonly subject: string }[] | undefined;
+  readonly webauthn?: KeyRing | undefined;
+  readonly passkey?: KeyRing | undefined;
   readonly verifiableAddresses?:
     | readonly {
         readonly value: string;
@@ -88,7 +91,8 @@ export class Administration {
     };
     const known = withAddresses(this.#services, withTraits(schema, base, spec.traits));
     const credentials = await this.#credentials(spec, schema, known, nowMs);
-    return withGivenAddresses({ ...known, credentials }, spec, nowMs);
+    const keyed = withKeys({ ...known, credentials }, spec, schema, nowMs);
+    return withGivenAddresses(keyed, spec, nowMs);
   }
 
   #schema(id: string): IdentitySchema {
@@ -203,9 +207,20 @@ export class Administration {
       if (left.length === 0) credentials.delete('oidc');
       else
         credentials.set('oidc', { ...credential, identifiers: left, config: { providers: kept } });
+    } else if (type === 'webauthn') {
+      // As with Kratos, second factors go first: who lost a key can still begin a session.
+      const ring = ringOf(account, type);
+      const first = ring.keys.filter((k) => k.isPasswordless);
+      const nowMs = this.#services.clock.now();
+      const { identifiers } = credential;
+      if (first.length === 0 || first.length === ring.keys.length) credentials.delete(type);
+      else
+        credentials.set(
+          type,
+          ringCredential(type, { ...ring, keys: first }, identifiers, nowMs, credential),
+        );
     } else credentials.delete(type);
-    const first: readonly CredentialType[] = ['password', 'code', 'oidc', 'passkey', 'webauthn'];
-    if (first.includes(type) && !first.some((t) => credentials.has(t)))
+    if (canBegin(account) && !canBegin({ ...account, credentials }))
       throw new PosternError('invalid', 'That is the last way to sign in');
     const { clock } = this.#services;
     await this.#store(
@@ -218,6 +233,48 @@ export class Administration {
 
 function isRecord(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether any credential begins a session. */
+function canBegin(account: Account): boolean {
+  const first: readonly CredentialType[] = ['password', 'code', 'oidc', 'passkey'];
+  const { keys } = ringOf(account, 'webauthn');
+  return first.some((t) => account.credentials.has(t)) || keys.some((k) => k.isPasswordless);
+}
+
+/** The ring with others put in: a key of a known id takes its place. Throws `invalid` for none. */
+function merged(before: KeyRing, given: KeyRing, name: string): KeyRing {
+  if (given.keys.length === 0)
+    throw new PosternError('invalid', `credentials.${name}.config.credentials: at least one`);
+  const kept = before.keys.filter((k) => !given.keys.some((g) => g.id === k.id));
+  return { userHandle: given.userHandle || before.userHandle, keys: [...kept, ...given.keys] };
+}
+
+/** The account with the security keys and passkeys of the spec. Throws `invalid` for what could never serve. */
+function withKeys(
+  account: Account,
+  spec: AccountSpec,
+  schema: IdentitySchema,
+  nowMs: number,
+): Account {
+  const credentials = new Map(account.credentials);
+  if (spec.webauthn !== undefined) {
+    const ring = merged(ringOf(account, 'webauthn'), spec.webauthn, 'webauthn');
+    const named = schema.identifiers('webauthn', account.traits);
+    const identifiers = named.length > 0 ? named : [account.id];
+    const before = credentials.get('webauthn');
+    credentials.set('webauthn', ringCredential('webauthn', ring, identifiers, nowMs, before));
+  }
+  if (spec.passkey !== undefined) {
+    const ring = merged(ringOf(account, 'passkey'), spec.passkey, 'passkey');
+    // Authenticators name the account by it: without it no passkey would find it.
+    if (ring.userHandle === '')
+      throw new PosternError('invalid', 'credentials.passkey.config.user_handle is missing');
+    const identifiers = [passkeyIdentifier(ring.userHandle)];
+    const before = credentials.get('passkey');
+    credentials.set('passkey', ringCredential('passkey', ring, identifiers, nowMs, before));
+  }
+  return { ...account, credentials };
 }
 
 /** Addresses that the spec names take the place of those that the traits gave, as far as they are the same. */

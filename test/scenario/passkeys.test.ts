@@ -3,9 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SoftAuthenticator } from '../../src/accounts/webauthn/authenticator.fixture.ts';
-import { World } from '../harness/postern.ts';
+import { freePort, World } from '../harness/postern.ts';
 
-const world = new World();
+const port = await freePort();
+const world = new World({
+  POSTERN_LISTEN_PUBLIC: `127.0.0.1:${port}`,
+  POSTERN_ACCOUNTS_PUBLIC_URL: `http://localhost:${port}`,
+});
 let base = '';
 let admin = '';
 let token = '';
@@ -13,10 +17,10 @@ let token = '';
 beforeAll(async () => {
   await world.startServer();
   await world.ok('admin', 'enroll');
-  const state: { public: string; accounts_admin: string } = JSON.parse(
+  const state: { accounts_admin: string } = JSON.parse(
     readFileSync(join(world.serverHome, 'server.json'), 'utf8'),
   );
-  base = `http://${state.public}`;
+  base = `http://localhost:${port}`;
   admin = `http://${state.accounts_admin}/admin`;
   token = await world.ok('admin', 'token', 'create', 'people', '--scope', 'accounts:*');
 }, 60_000);

@@ -10,6 +10,7 @@ import type { Courier, CourierMessage } from '../courier/courier.ts';
 import type { AccountsManager } from '../manager.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import { accountView, sessionView, type View } from '../view.ts';
+import { ringOfJson } from '../webauthn/credential.ts';
 import { errorBody, uiUrl } from './answer.ts';
 import { queryText } from './web.ts';
 
@@ -105,6 +106,26 @@ function oidcOf(credentials: JsonObject): AccountSpec['oidc'] {
   });
 }
 
+const KEYS_MAX = 100;
+const BASE64 = /^[A-Za-z0-9+/_-]{1,8192}={0,2}$/;
+
+function keysOf(credentials: JsonObject, type: 'webauthn' | 'passkey'): AccountSpec['webauthn'] {
+  const part = credentials[type];
+  if (part === undefined) return undefined;
+  const path = `credentials.${type}`;
+  const { config } = fields(part, ['config', 'type', 'identifiers', 'version'], path);
+  const given = fields(config ?? {}, ['credentials', 'user_handle'], `${path}.config`);
+  const list = listField(given, 'credentials') ?? [];
+  if (list.length > KEYS_MAX) refuse(`${path}.config.credentials: at most ${KEYS_MAX}`);
+  const isKey = (item: Json): boolean =>
+    isRecord(item) &&
+    ['id', 'public_key'].every((name) => BASE64.test(textField(item, name) ?? ''));
+  if (!list.every(isKey)) refuse(`${path}.config.credentials: id and public_key are base64`);
+  const handle = textField(given, 'user_handle') ?? '';
+  if (handle !== '' && !BASE64.test(handle)) refuse(`${path}.config.user_handle is no base64`);
+  return ringOfJson(list, handle);
+}
+
 const SPEC_FIELDS = [
   ...['schema_id', 'traits', 'external_id', 'credentials', 'metadata_public', 'metadata_admin'],
   ...['state', 'verifiable_addresses', 'recovery_addresses', 'organization_id', 'region'],
@@ -125,7 +146,7 @@ export function readSpec(body: unknown, defaultSchemaId: string): AccountSpec {
         'credentials',
       )
     : {};
-  for (const type of ['totp', 'lookup_secret', 'webauthn', 'passkey', 'saml'])
+  for (const type of ['totp', 'lookup_secret', 'saml'])
     if (credentials[type] !== undefined)
       throw new PosternError('unsupported', `credentials.${type} can not be imported`);
   const address = (item: Json): { value: string; via: 'email' | 'sms'; verified: boolean } => {
@@ -146,6 +167,8 @@ export function readSpec(body: unknown, defaultSchemaId: string): AccountSpec {
     organizationId: textField(given, 'organization_id'),
     password: passwordOf(credentials),
     oidc: oidcOf(credentials),
+    webauthn: keysOf(credentials, 'webauthn'),
+    passkey: keysOf(credentials, 'passkey'),
     verifiableAddresses: listField(given, 'verifiable_addresses')?.map(address),
     recoveryAddresses: listField(given, 'recovery_addresses')?.map(address),
   };
