@@ -44,7 +44,10 @@ export const LOGIN_ANSWERS: AnswerFields = [
   ['passkey_login', 'passkey'],
   ['webauthn_login', 'webauthn'],
 ];
-export const REGISTRATION_ANSWERS: AnswerFields = [['passkey_register', 'passkey']];
+export const REGISTRATION_ANSWERS: AnswerFields = [
+  ['passkey_register', 'passkey'],
+  ['webauthn_register', 'webauthn'],
+];
 
 /** The method of the answer that a submission carries; undefined when it carries none. */
 export function methodOfAnswer(submission: Submission, answers: AnswerFields): string | undefined {

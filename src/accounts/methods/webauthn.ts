@@ -4,7 +4,7 @@
  * registered as a second factor is never a first one.
  */
 import { randomBytes } from 'node:crypto';
-import type { Account } from '../account.ts';
+import type { Account, JsonObject } from '../account.ts';
 import {
   type Flow,
   noteOf,
@@ -21,13 +21,15 @@ import type {
   Changed,
   LoginMethod,
   Method,
+  Registered,
+  RegistrationMethod,
   SettingsMethod,
   Shown,
 } from '../flows/method.ts';
-import { normaliseIdentifier } from '../schema/identity-schema.ts';
+import { type IdentitySchema, normaliseIdentifier } from '../schema/identity-schema.ts';
 import { type Services, schemaOf } from '../services.ts';
 import { attemptBudgets, refuseSpent } from '../throttle.ts';
-import { INVALID, LOGIN, SETTINGS } from '../ui/message.ts';
+import { INVALID, LOGIN, REGISTRATION, SETTINGS } from '../ui/message.ts';
 import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
 import {
   claimedOf,
@@ -59,6 +61,7 @@ function challengeOf(flow: Flow): string | undefined {
   const note = noteOf(flow, NOTE);
   return typeof note === 'string' ? note : undefined;
 }
+const newHandle = (): string => randomBytes(CHALLENGE_BYTES).toString('base64url');
 /** What a security key knows a person by: their id, which says nothing of them. */
 const handleOf = (account: Account): string =>
   Buffer.from(account.id.replaceAll('-', ''), 'hex').toString('base64url');
@@ -168,6 +171,82 @@ class WebauthnLogin implements LoginMethod {
   }
 }
 
+/** What a key that begins an account knows the person by: the account has no id yet. */
+const HANDLE = 'webauthn_handle';
+
+class WebauthnRegistration implements RegistrationMethod {
+  readonly name = 'webauthn';
+  readonly #services: Services;
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  async nodes(flow: Flow): Promise<readonly UiNode[]> {
+    const { config } = this.#services;
+    const challenge = challengeOf(flow);
+    const userHandle = noteOf(flow, HANDLE);
+    if (flow.type !== 'browser' || challenge === undefined || typeof userHandle !== 'string')
+      return [];
+    const { rp } = config.methods.webauthn;
+    const options = creationOptions({
+      ...{ rp, challenge, userHandle, name: '', known: [], isPasskey: false },
+    });
+    return [
+      nameField(),
+      trigger(flow, 'webauthn', {
+        name: 'webauthn_register_trigger',
+        run: 'oryWebAuthnRegistration',
+        value: JSON.stringify(options),
+        label: REGISTRATION.withSecurityKey,
+      }),
+      ...scriptNodes(flow, config.publicUrl),
+      hiddenField('webauthn', 'webauthn_register'),
+    ];
+  }
+
+  async submit(
+    flow: Flow,
+    submission: Submission,
+    traits: JsonObject,
+    schema: IdentitySchema,
+  ): Promise<Registered> {
+    const { clock, config } = this.#services;
+    const answer = textOf(submission, 'webauthn_register');
+    const challenge = challengeOf(flow);
+    const userHandle = noteOf(flow, HANDLE);
+    if (answer === undefined || challenge === undefined || typeof userHandle !== 'string')
+      throw problem(INVALID.required('webauthn_register'));
+    const identifiers = schema.identifiers('webauthn', traits);
+    if (identifiers.length === 0) throw problem(INVALID.noIdentifier);
+    const { rp } = config.methods.webauthn;
+    const made = await verifyCreation(answer, { rp, challenge });
+    if (made === undefined) throw problem(INVALID.webauthnWrong);
+    const nowMs = clock.now();
+    const displayName = keyName(submission);
+    const key = { ...made, displayName, isPasswordless: true, addedAtMs: nowMs };
+    const ring = { keys: [key], userHandle };
+    return {
+      kind: 'registered',
+      traits,
+      credentials: [ringCredential('webauthn', ring, identifiers, nowMs)],
+      method: { method: 'webauthn', aal: 'aal1', completedAtMs: nowMs },
+    };
+  }
+}
+
+/** The field for a key's name, and what was typed there. */
+function nameField(): UiNode {
+  return input(
+    'webauthn',
+    { name: 'webauthn_register_displayname', type: 'text', value: '', maxlength: NAME_MAX },
+    SETTINGS.securityKeyName,
+  );
+}
+function keyName(submission: Submission): string {
+  const name = textOf(submission, 'webauthn_register_displayname') ?? '';
+  return name.replace(/\p{Cc}/gu, '').slice(0, NAME_MAX);
+}
+
 class WebauthnSettings implements SettingsMethod {
   readonly name = 'webauthn';
   readonly #services: Services;
@@ -203,11 +282,7 @@ class WebauthnSettings implements SettingsMethod {
     return [
       ...scriptNodes(flow, config.publicUrl),
       ...removals,
-      input(
-        'webauthn',
-        { name: 'webauthn_register_displayname', type: 'text', value: '', maxlength: NAME_MAX },
-        SETTINGS.securityKeyName,
-      ),
+      nameField(),
       trigger(flow, 'webauthn', {
         name: 'webauthn_register_trigger',
         run: 'oryWebAuthnRegistration',
@@ -240,11 +315,7 @@ class WebauthnSettings implements SettingsMethod {
     const made = await verifyCreation(answer, { rp, challenge });
     if (made === undefined || ring.keys.some(({ id }) => id === made.id))
       throw problem(INVALID.webauthnWrong);
-    const name = textOf(submission, 'webauthn_register_displayname') ?? '';
-    const key = {
-      ...{ ...made, isPasswordless, addedAtMs: nowMs },
-      displayName: name.replace(/\p{Cc}/gu, '').slice(0, NAME_MAX),
-    };
+    const key = { ...made, isPasswordless, addedAtMs: nowMs, displayName: keyName(submission) };
     const with_ = { keys: [...ring.keys, key], userHandle: handleOf(account) };
     const changed = withRing(this.#services, account, with_, nowMs);
     const aal = isPasswordless ? 'aal1' : 'aal2';
@@ -260,10 +331,15 @@ export function createWebauthnMethod(services: Services): Method {
   return {
     name: 'webauthn',
     // Keys of before a change of the configuration stay what they were registered as.
-    ...(isPasswordless ? { login: new WebauthnLogin(services, 'aal1') } : {}),
+    ...(isPasswordless
+      ? {
+          login: new WebauthnLogin(services, 'aal1'),
+          registration: new WebauthnRegistration(services),
+        }
+      : {}),
     secondFactor: new WebauthnLogin(services, 'aal2'),
     settings: new WebauthnSettings(services),
-    prepare: withChallenge,
+    prepare: (flow) => withNote(withChallenge(flow), HANDLE, newHandle()),
     prepareSettings: withChallenge,
   };
 }
