@@ -124,10 +124,32 @@ describe('a kratos.yml', () => {
       `the identity schema "a" can't be read`,
     ],
     [
+      'selfservice: { default_browser_return_url: "http://x", methods: { webauthn: { config: { rp: { id: "https://x" } } } } }',
+      'webauthn.config.rp.id is no host name',
+    ],
+    [
+      'selfservice: { default_browser_return_url: "http://x", methods: { passkey: { config: { timeouts: { login: 1m } } } } }',
+      'passkey.config.timeouts is not supported',
+    ],
+    [
       'selfservice: { default_browser_return_url: "http://x" }\ncourier: { channels: [] }',
       'courier.channels is not supported',
     ],
   ])('that says %j is refused by name', async (text, why) => {
     await expect(read(text)).rejects.toThrow(why);
+  });
+
+  it.each([
+    ['{ id: app.example }', ['https://app.example', 'https://id.app.example:8443']],
+    ['{ id: other.example }', ['https://other.example']],
+    ['{ id: app.example, origins: [ "https://a.example/" ] }', ['https://a.example']],
+    ['{ id: app.example, origin: "https://b.example" }', ['https://b.example']],
+    ['{ display_name: Here }', ['https://id.app.example:8443']],
+  ])('with the relying party %s lets the origins %j ask', async (rp, origins) => {
+    const config = await read(
+      `serve: { public: { base_url: "https://id.app.example:8443" } }
+selfservice: { default_browser_return_url: "http://x", methods: { passkey: { enabled: true, config: { rp: ${rp} } } } }`,
+    );
+    expect(config.methods.passkey.rp.origins).toEqual(origins);
   });
 });

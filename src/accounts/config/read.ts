@@ -235,14 +235,33 @@ function courierOf(part: Part, before: CourierConfig): CourierConfig {
   };
 }
 
-/** Origins default to `https` at the relying party's id, as at Kratos; an `origin` of before stands for one. */
-function relyingPartyOf(part: Part, before: RelyingPartyConfig): RelyingPartyConfig {
+/**
+ * Whom authenticators sign for. Origins that the file leaves out are that of the id, in the public address's scheme as at
+ * Kratos, and the public address itself where it belongs to the id; an `origin` of before stands for one.
+ */
+function relyingPartyOf(config: Part, before: RelyingPartyConfig): RelyingPartyConfig {
+  for (const name of ['authenticator_selection', 'attestation', 'timeouts'])
+    if (config.at(name).isThere)
+      throw new PosternError('unsupported', `kratos.yml: ${config.path}.${name} is not supported`);
+  const part = config.at('rp');
   const id = part.at('id').text();
+  if (id !== undefined && !/^[a-z0-9.-]+$/.test(id))
+    refuse(part.at('id').path, `is no host name: "${id}"`);
   const origins = part.at('origins').texts() ?? [part.at('origin').text() ?? ''].filter(Boolean);
+  const implied = before.origins.flatMap((origin) => {
+    const { protocol, hostname } = new URL(origin);
+    const isOwn = hostname === id || hostname.endsWith(`.${id}`);
+    return [`${protocol}//${id}`, ...(isOwn ? [origin] : [])];
+  });
   return {
     id: id ?? before.id,
     displayName: part.at('display_name').text() ?? before.displayName,
-    origins: origins.length > 0 ? origins : id === undefined ? before.origins : [`https://${id}`],
+    origins:
+      origins.length > 0
+        ? origins.map(slashless)
+        : id === undefined
+          ? before.origins
+          : [...new Set(implied)],
   };
 }
 
@@ -298,11 +317,11 @@ function methodsOf(part: Part, before: AccountsConfig['methods']): AccountsConfi
     webauthn: {
       isEnabled: on('webauthn', false),
       isPasswordless: part.at('webauthn', 'config', 'passwordless').flag() ?? false,
-      rp: relyingPartyOf(part.at('webauthn', 'config', 'rp'), before.webauthn.rp),
+      rp: relyingPartyOf(part.at('webauthn', 'config'), before.webauthn.rp),
     },
     passkey: {
       isEnabled: on('passkey', false),
-      rp: relyingPartyOf(part.at('passkey', 'config', 'rp'), before.passkey.rp),
+      rp: relyingPartyOf(part.at('passkey', 'config'), before.passkey.rp),
     },
     profile: { isEnabled: on('profile', true) },
   };
