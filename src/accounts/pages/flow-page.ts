@@ -76,13 +76,18 @@ function flag(name: string, isOn: boolean): Html {
   return isOn ? rawName(` ${name}`) : html``;
 }
 
-function inputField(node: UiNode, a: InputAttributes, prefix: string): Html {
+const isWrong = (node: UiNode): boolean =>
+  node.messages.some((m) => m.type === 'error') &&
+  node.attributes.node_type === 'input' &&
+  node.attributes.type !== 'hidden';
+
+function inputField(node: UiNode, a: InputAttributes, prefix: string, hasFocus: boolean): Html {
   const id = `${prefix}-${a.name.replace(/[^a-zA-Z0-9]+/g, '-')}`;
   const label = node.meta.label?.text ?? a.name;
   const wrong = node.messages.filter((m) => m.type === 'error');
   const described = node.messages.length === 0 ? undefined : `${id}-about`;
   const about = html`<div id="${id}-about">${node.messages.map((m) => html`<p class="${m.type === 'error' ? 'wrong' : 'note'}">${m.text}</p>`)}</div>`;
-  const common = html`${attribute('aria-describedby', described)}${attribute('aria-invalid', wrong.length > 0 ? 'true' : undefined)}${flag('required', a.required === true)}${flag('disabled', a.disabled)}`;
+  const common = html`${attribute('aria-describedby', described)}${attribute('aria-invalid', wrong.length > 0 ? 'true' : undefined)}${flag('required', a.required === true)}${flag('disabled', a.disabled)}${flag('autofocus', hasFocus)}`;
   if (a.type === 'checkbox')
     return html`<label for="${id}"><input type="checkbox" id="${id}" name="${a.name}" value="true"${flag('checked', a.value === true)}${common}>${label}</label>${described === undefined ? undefined : about}`;
   const value = a.type === 'password' ? undefined : valueText(a.value) || undefined;
@@ -100,13 +105,13 @@ function button(node: UiNode, a: InputAttributes, isFirst: boolean): Html {
   return html`<button type="submit" name="${a.name}" value="${valueText(a.value)}"${flag('class="second"', !isFirst)}${flag('disabled', a.disabled)}${flag('formnovalidate', skips)}>${label}</button>`;
 }
 
-function shown(node: UiNode, prefix: string, isFirst: boolean): Html {
+function shown(node: UiNode, prefix: string, isFirst: boolean, hasFocus: boolean): Html {
   const { attributes: a } = node;
   const label = node.meta.label?.text;
   switch (a.node_type) {
     case 'input':
       if (a.type === 'hidden') return hiddenInput(a);
-      return isButton(a) ? button(node, a, isFirst) : inputField(node, a, prefix);
+      return isButton(a) ? button(node, a, isFirst) : inputField(node, a, prefix, hasFocus);
     case 'img':
       return html`<p><img src="${safeUrl(a.src)}" width="${a.width}" height="${a.height}" alt="${label ?? ''}"></p>`;
     case 'text':
@@ -120,11 +125,13 @@ function shown(node: UiNode, prefix: string, isFirst: boolean): Html {
 
 function form(flow: FlowPage, nodes: readonly UiNode[], prefix: string): Html {
   let hasFirst = false;
+  // Who must mend something starts there, with a keyboard or a screen reader too.
+  const focused = flow.ui.nodes.find(isWrong);
   const body = nodes.map((node) => {
     const isSubmit = node.attributes.node_type === 'input' && isButton(node.attributes);
     const isFirst = isSubmit && !hasFirst;
     if (isSubmit) hasFirst = true;
-    return shown(node, prefix, isFirst);
+    return shown(node, prefix, isFirst, node === focused);
   });
   if (nodes.every((n) => n.attributes.node_type !== 'input')) return html`${body}`;
   return html`<form method="post" action="${safeUrl(flow.ui.action)}">${body}</form>`;
@@ -197,6 +204,8 @@ export function renderFlow(
   const body = html`${said}${forms}${linksOf(kind, flow, o.links)}`;
   return renderPage({
     title: titleOf(kind, flow),
+    hasError:
+      (flow.ui.messages ?? []).some((m) => m.type === 'error') || flow.ui.nodes.some(isWrong),
     brand: o.brand,
     body,
     isWide: kind === 'settings',

@@ -52,13 +52,15 @@ export interface PageOptions {
   readonly brand: string;
   readonly body: Html;
   readonly isWide?: boolean;
+  /** Says in the window's title, which is read out first, that something is to be mended. */
+  readonly hasError?: boolean;
 }
 
 /** A whole page. */
 export function renderPage(o: PageOptions): string {
   const { text } = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex"><link rel="icon" href="data:,"><title>${o.title} · ${o.brand}</title><style>${raw(STYLE)}</style></head>
+<meta name="robots" content="noindex"><link rel="icon" href="data:,"><title>${o.hasError === true ? 'Error: ' : ''}${o.title} · ${o.brand}</title><style>${raw(STYLE)}</style></head>
 <body><main${raw(o.isWide === true ? ' class="wide"' : '')}><p class="brand">${o.brand}</p><h1>${o.title}</h1>${o.body}</main><footer>Sign-in is served by Postern at ${o.brand}</footer></body></html>`;
   return text;
 }
