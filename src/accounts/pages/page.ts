@@ -14,9 +14,11 @@ body{margin:0;background:var(--bg);color:var(--text);font:16px/1.5 system-ui,-ap
 main{width:100%;max-width:400px;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:32px 24px;margin:auto}
 main.wide{max-width:560px;margin:0 auto}
 .brand{font-weight:600;color:var(--dim);font-size:14px;margin:0 0 8px}
-h1{font-size:22px;line-height:1.3;margin:0 0 16px}
+h1{overflow-wrap:anywhere;font-size:22px;line-height:1.3;margin:0 0 16px}
 h2{font-size:16px;margin:0 0 12px}
-p{margin:0 0 16px}
+p{margin:0 0 16px;overflow-wrap:anywhere}
+ul{margin:0 0 16px;padding-left:24px;overflow-wrap:anywhere}
+dl+h2{margin-top:24px}
 section{border-top:1px solid var(--line);padding-top:24px;margin-top:24px}
 form+form{margin-top:16px}
 label,.label{display:block;font-size:14px;font-weight:500;margin:16px 0 4px}
@@ -24,7 +26,7 @@ input{width:100%;font:inherit;color:inherit;background:var(--field);border:1px s
 input[type=checkbox]{width:20px;min-height:20px;height:20px;margin-right:8px;vertical-align:middle}
 input[aria-invalid=true]{border-color:var(--bad)}
 button,.button{display:block;width:100%;font:inherit;font-weight:600;text-align:center;text-decoration:none;color:var(--on-accent);background:var(--accent);border:1px solid var(--accent);border-radius:6px;padding:8px 16px;min-height:42px;margin-top:16px;cursor:pointer}
-button.second,.button.second{background:transparent;color:var(--text);border-color:var(--line)}
+button.second,.button.second{background:transparent;color:var(--text);border-color:var(--dim)}
 a{color:var(--accent)}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 .message{border-radius:6px;padding:8px 12px;font-size:14px;background:var(--note-bg);margin:0 0 16px}
