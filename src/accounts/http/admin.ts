@@ -139,13 +139,11 @@ export function readSpec(body: unknown, defaultSchemaId: string): AccountSpec {
   const state = textField(given, 'state');
   if (state !== undefined && state !== 'active' && state !== 'inactive')
     refuse('state is active or inactive');
-  const credentials = isRecord(given['credentials'])
-    ? fields(
-        given['credentials'],
-        [...TYPES, 'saml', 'link_recovery', 'code_recovery'],
-        'credentials',
-      )
-    : {};
+  const credentials = fields(
+    given['credentials'] ?? {},
+    [...TYPES, 'saml', 'link_recovery', 'code_recovery'],
+    'credentials',
+  );
   for (const type of ['totp', 'lookup_secret', 'saml'])
     if (credentials[type] !== undefined)
       throw new PosternError('unsupported', `credentials.${type} can not be imported`);
