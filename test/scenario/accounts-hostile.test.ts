@@ -273,6 +273,16 @@ describe('fields that are not theirs', () => {
     else expect(told.status).toBe(400);
   });
 
+  it("an administrator's credentials that are no object are refused, not passed over", async () => {
+    for (const credentials of [-1, 'password', [], true]) {
+      const told = await admin.ask('POST', '/admin/identities', {
+        headers: { authorization: `Bearer ${token}` },
+        json: { schema_id: 'default', traits: { email: 'odd@example.com' }, credentials },
+      });
+      expect(told.status, told.text).toBe(400);
+    }
+  });
+
   it('a session token in a flow, a cookie or a query opens nobody else', async () => {
     const flow = await begin('settings');
     const other = await people.register('other@example.com', PASSWORD);
