@@ -71,6 +71,8 @@ export interface ServerState {
   readonly public: string;
   readonly permissions?: Readonly<Record<'read' | 'write' | 'metrics' | 'opl', string>>;
   readonly accounts_admin?: string;
+  /** How browsers reach the accounts. */
+  readonly accounts_url?: string;
   /** Where nodes were told to dial in the last run, when none of it is told now: those nodes do not find it. */
   readonly moved_from?: readonly string[];
   readonly started_at: string;
@@ -490,6 +492,9 @@ export async function runServer(
       public: `${config.public.host}:${publicPort.port}`,
       ...(permissionPorts === undefined ? {} : { permissions: permissionPorts.addresses }),
       ...(accountsAdmin === undefined ? {} : { accounts_admin: accountsAdmin }),
+      ...(accounts === undefined
+        ? {}
+        : { accounts_url: accounts.manager.services.config.publicUrl }),
       ...(movedFrom === undefined ? {} : { moved_from: movedFrom }),
       started_at: new Date().toISOString(),
       version: o.version,

@@ -10,6 +10,7 @@ import { adminSocket, asOperator, listOf, parseAttributes } from '../membership.
 import { relativeTime, status, table } from '../output.ts';
 import { PermissionClient } from '../permission-client.ts';
 import { confirm, done, next } from '../talk.ts';
+import { registerDoctor } from './account-doctor.ts';
 
 const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 const PAGE_SIZE = 500;
@@ -319,4 +320,6 @@ export function register(program: Command): void {
       return { machine: text(answer, 'recovery_code'), json: answer };
     },
   });
+
+  registerDoctor(account);
 }
