@@ -15,5 +15,5 @@ export {
   refusalFromHeaders,
   refuseStream,
 } from './channel.ts';
-export { tuneMemory } from './memory.ts';
+export { releaseStartMemory, tuneMemory } from './memory.ts';
 export { ChannelPool, type ChannelPoolOptions } from './pool.ts';

@@ -20,7 +20,7 @@ import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { createAudit } from '../audit/index.ts';
 import { AuthorityManager } from '../authority/index.ts';
-import { tuneMemory } from '../channel/index.ts';
+import { releaseStartMemory, tuneMemory } from '../channel/index.ts';
 import { createFabric } from '../fabric/index.ts';
 import {
   type Logger,
@@ -502,6 +502,7 @@ export async function runServer(
     const temporary = join(config.home, `server.json.${newId('tmp')}`);
     writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
     renameSync(temporary, join(config.home, 'server.json'));
+    releaseStartMemory();
     logger.info(state, 'the server is ready');
     return {
       nodes: nodeAddress,
