@@ -20,6 +20,8 @@ export interface LinkOptions {
   readonly signal?: AbortSignal;
 }
 
+/** After a lost SYN the kernel waits 1, then 2, then 4 seconds; a new try is sooner back when the network is. */
+const TCP_TIMEOUT_MS = 2_500;
 const CONNECT_TIMEOUT_MS = 10_000;
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -41,7 +43,7 @@ export function dialTcp(address: string, signal?: AbortSignal): Promise<Socket> 
         }),
       );
     };
-    const timer = setTimeout(() => fail(new Error('no answer in time')), CONNECT_TIMEOUT_MS);
+    const timer = setTimeout(() => fail(new Error('no answer in time')), TCP_TIMEOUT_MS);
     const abort = (): void => fail(new Error('given up'));
     signal?.addEventListener('abort', abort, { once: true });
     socket.once('error', fail);
