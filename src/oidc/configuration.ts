@@ -288,10 +288,9 @@ export function configurationOf(parts: ConfigurationParts): Configuration {
     },
     findAccount: async (ctx, accountId, token) => {
       if (
-        token !== undefined &&
-        'codeChallenge' in token &&
+        token?.kind === 'AuthorizationCode' &&
         ctx.oidc.client?.clientAuthMethod === 'none' &&
-        token.codeChallenge === undefined
+        Reflect.get(token, 'codeChallenge') === undefined
       )
         throw new errors.InvalidGrant('a public client proves itself by PKCE');
       const profile = await people.profileOf(accountId);
