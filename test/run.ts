@@ -22,10 +22,21 @@ function run(title: string, command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status === 0;
 }
 
+/** The project's shell scripts under shellcheck, where it is installed: CI has it, and would be the first to say so. */
+function scriptsAreClean(): boolean {
+  if (spawnSync('shellcheck', ['--version']).status !== 0) {
+    console.log('\n# shell scripts\nskipped: shellcheck is not installed');
+    return true;
+  }
+  const scripts = 'shellcheck -x .ci/run bin/* examples/*/*.sh examples/*/*/*.sh';
+  return run('shell scripts', 'sh', ['-c', scripts]);
+}
+
 let failed = 0;
 if (mode === 'all' || mode === 'check') {
   if (!run('types', process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'])) failed++;
   if (!run('lint', 'node_modules/.bin/biome', ['check', '--error-on-warnings', '.'])) failed++;
+  if (!scriptsAreClean()) failed++;
   const breaches = importBreaches();
   console.log(`\n# import directions\n${breaches.join('\n') || 'all imports go downward'}`);
   failed += breaches.length > 0 ? 1 : 0;

@@ -27,12 +27,10 @@ run() {
     postern enroll > /dev/null
 
     # Start the app. It knows two addresses, and no password.
-    (
-        export PORT=$app_port APP_URL=$app_url KRATOS_EXTERNAL_API_URL=http://127.0.0.1:$accounts_port
-        export KETO_API_READ_URL=http://127.0.0.1:$read_port DATABASE_FILE=$state/visits.sqlite3
+    env PORT="$app_port" APP_URL="$app_url" KRATOS_EXTERNAL_API_URL="http://127.0.0.1:$accounts_port" \
+        KETO_API_READ_URL="http://127.0.0.1:$read_port" DATABASE_FILE="$state/visits.sqlite3" \
         nohup "$checkout/bin/with-node24" app.ts &> "$state/app.log" &
-        echo $! > "$state/app.pid"
-    )
+    echo $! > "$state/app.pid"
     wait_for "$app_url"
 
     # Somebody registers in the browser. Who they are is known then; what they may is not said yet.
