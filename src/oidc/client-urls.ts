@@ -26,24 +26,37 @@ function refuse(use: UrlUse, text: string, why: string): never {
   throw new PosternError('invalid', `The ${use} URL ${JSON.stringify(text.slice(0, 200))} ${why}`);
 }
 
+function isWebOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
+
 /** Checks one address of a client that is registered. Throws `invalid` with the reason. */
 export function checkClientUrl(text: string, use: UrlUse, o: { readonly isNative: boolean }): void {
   if (text.length > LENGTH_MAX) refuse(use, text, 'is too long');
   if (AMBIGUOUS.test(text)) refuse(use, text, 'has a space, backslash or control character');
   if (use === 'origin') {
     if (isWildcard(text) && !/^[^/]*\/\/[^/]*$/.test(text)) refuse(use, text, 'has a path');
-    if (!isWildcard(text) && (!URL.canParse(text) || new URL(text).origin !== text))
+    if (!isWildcard(text) && !isWebOrigin(text))
       refuse(use, text, 'is no origin such as https://app.example.org');
     return;
   }
-  if (isWildcard(text)) return;
+  if (isWildcard(text)) {
+    if (!URL.canParse(text.replace('*', 'a'))) refuse(use, text, 'is no URL');
+    return;
+  }
   if (text.includes('*'))
     refuse(use, text, 'has a * elsewhere than in place of its left-most label');
   if (!URL.canParse(text)) refuse(use, text, 'is no URL');
   const url = new URL(text);
   if (text.includes('#')) refuse(use, text, 'has a fragment');
-  if (url.username !== '' || url.password !== '') refuse(use, text, 'carries a user or password');
-  if (url.protocol === 'https:' || url.protocol === 'http:') return;
+  if (url.protocol === 'https:' || url.protocol === 'http:') {
+    const authority = /^https?:\/\/([^/?]+)/i.exec(text)?.[1];
+    // Parsers disagree on where the host of an address begins that has fewer or more slashes.
+    if (authority === undefined)
+      refuse(use, text, 'does not name its host after http:// or https://');
+    if (authority.includes('@')) refuse(use, text, 'carries a user or password');
+    return;
+  }
   if (!o.isNative || !PRIVATE_SCHEME.test(text))
     refuse(
       use,
@@ -82,7 +95,8 @@ export function isUrlAllowed(
 
 /** As `isUrlAllowed`, with the query of either side left out: how `returnTo` is held against logout URLs. */
 export function isLogoutUrlAllowed(text: string, registered: readonly string[]): boolean {
-  if (!URL.canParse(text)) return false;
+  // The whole of it goes into a header, so the query is held to the same rule as the rest.
+  if (text.length > LENGTH_MAX || AMBIGUOUS.test(text) || !URL.canParse(text)) return false;
   const plain = (t: string): string =>
     t.replace(/[?#].*$/s, '').replace(/^([a-z]+:\/\/[^/]+)\/$/, '$1');
   const bare = plain(text);
