@@ -147,6 +147,12 @@ function checkSpec(spec: ClientSpec, actor: Actor): void {
   }
   if (spec.uri !== undefined && !/^https?:\/\/[^\s\\]{1,500}$/.test(spec.uri))
     throw new PosternError('invalid', "A client's own address is an http or https URL");
+  if (spec.backchannelLogoutUrl !== undefined) {
+    const isWeb = /^https?:\/\//.test(spec.backchannelLogoutUrl);
+    checkClientUrl(spec.backchannelLogoutUrl, 'logout', { isNative: false });
+    if (!isWeb || spec.backchannelLogoutUrl.includes('*'))
+      throw new PosternError('invalid', 'A back-channel logout URL is one http or https URL');
+  }
   if ((spec.type === 'web' || spec.type === 'spa') && (spec.callbackUrls ?? []).length === 0)
     throw new PosternError('invalid', `A ${spec.type} client needs a callback URL`, {
       hint: 'Name it with --callback https://app.example.org/callback',
@@ -307,7 +313,7 @@ export class ClientManager {
     const before = await this.get(id, actor);
     const { id: _, ...known } = before;
     // What an administrator set stays as it is; a person may only not set it anew.
-    const spec: ClientSpec = { ...known, ...change };
+    const spec: ClientSpec = { ...known, ...change, type: before.type };
     checkSpec(
       actor.isAdministrator
         ? spec
