@@ -277,3 +277,18 @@ describe('other ways in', () => {
     expect(out.location).toBe('http://127.0.0.1:3999/');
   });
 });
+
+describe('an application that is deleted', () => {
+  it('leaves no token that works', async () => {
+    const made = await site.client();
+    const config = await site.config(made);
+    const url = site.authorize(made, { scope: 'openid offline_access' });
+    const back = await toCallback(await site.person(), url);
+    const tokens = await client.authorizationCodeGrant(config, back, { expectedState: 's' });
+    expect((await site.api('DELETE', `/api/v1/clients/${made.id}`)).status).toBe(200);
+    await expect(
+      client.fetchUserInfo(config, tokens.access_token, client.skipSubjectCheck),
+    ).rejects.toThrow();
+    await expect(client.refreshTokenGrant(config, tokens.refresh_token ?? '')).rejects.toThrow();
+  });
+});
