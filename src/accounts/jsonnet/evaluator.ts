@@ -1,0 +1,428 @@
+/**
+ * Evaluates Jsonnet syntax, lazily as the language asks. Pure: it reaches no file, no network and no clock, and
+ * every step, nesting and growth is charged to a budget, so that it always comes to an end.
+ */
+
+import { JsonnetFault } from './fault.ts';
+import { applyBinary } from './operator.ts';
+import { callNative } from './standard.ts';
+import type { Argument, AssertSyntax, Clause, ObjectSyntax, Syntax } from './syntax.ts';
+import {
+  type Budget,
+  type Field,
+  type FunctionValue,
+  fieldNames,
+  joined,
+  type Layer,
+  type Lazy,
+  lazy,
+  type ObjectValue,
+  ready,
+  type Scope,
+  typeOf,
+  type Value,
+} from './value.ts';
+
+const TOP: Scope = {
+  names: new Map(),
+  parent: undefined,
+  self: undefined,
+  root: undefined,
+  layer: 0,
+};
+
+/** JSON with a space after each comma and colon, as Jsonnet writes it. */
+function spaced(data: unknown): string {
+  if (Array.isArray(data)) return data.length === 0 ? '[ ]' : `[${data.map(spaced).join(', ')}]`;
+  if (typeof data !== 'object' || data === null) return JSON.stringify(data);
+  const fields = Object.entries(data).map(
+    ([name, item]) => `${JSON.stringify(name)}: ${spaced(item)}`,
+  );
+  return fields.length === 0 ? '{ }' : `{${fields.join(', ')}}`;
+}
+
+/** One evaluation, with its budget and its outer variables. */
+export class Evaluator {
+  readonly budget: Budget;
+  readonly external: ReadonlyMap<string, Lazy>;
+
+  constructor(budget: Budget, external: ReadonlyMap<string, Lazy>) {
+    this.budget = budget;
+    this.external = external;
+  }
+
+  /** The program's value; a function is called with `named`. Throws JsonnetFault. */
+  run(program: Syntax, named: ReadonlyMap<string, Lazy>): unknown {
+    const value = this.evaluate(program, TOP);
+    if (typeOf(value) !== 'function') return this.json(value, 0);
+    return this.json(this.call(value, [], 0, named), 0);
+  }
+
+  evaluate(node: Syntax, scope: Scope): Value {
+    this.budget.step(node.at);
+    return this.budget.within(node.at, () => this.expression(node, scope));
+  }
+
+  private later(node: Syntax, scope: Scope): Lazy {
+    return lazy(() => this.evaluate(node, scope), node.at);
+  }
+
+  private expression(node: Syntax, scope: Scope): Value {
+    switch (node.kind) {
+      case 'literal':
+        return node.value;
+      case 'variable':
+        return this.variable(node.name, node.at, scope);
+      case 'self':
+      case 'root': {
+        const object = node.kind === 'self' ? scope.self : scope.root;
+        if (object === undefined) throw new JsonnetFault('there is no object here', node.at);
+        return object;
+      }
+      case 'super':
+        return this.below(node.name, scope, node.at);
+      case 'array':
+        return this.array(node.items, node.clauses, scope, node.at);
+      case 'object':
+        return this.object(node, scope);
+      case 'function':
+        return { kind: 'function', syntax: node, scope };
+      case 'local':
+        return this.evaluate(node.body, this.bind(scope, node.bindings));
+      case 'if':
+        if (this.truth(node.condition, scope)) return this.evaluate(node.then, scope);
+        return node.otherwise === undefined ? null : this.evaluate(node.otherwise, scope);
+      case 'assert':
+        this.check(node.assert, scope);
+        return this.evaluate(node.body, scope);
+      case 'error':
+        throw new JsonnetFault(
+          `error: ${this.text(this.evaluate(node.message, scope), node.at).slice(0, 200)}`,
+          node.at,
+        );
+      case 'unary':
+        return this.unary(node.operator, this.evaluate(node.operand, scope), node.at);
+      case 'binary':
+        return this.binary(node, scope);
+      case 'index':
+        return this.index(
+          this.evaluate(node.target, scope),
+          this.evaluate(node.name, scope),
+          node.at,
+        );
+      case 'slice':
+        return this.slice(node.target, node.parts, scope, node.at);
+      case 'call':
+        return this.call(
+          this.evaluate(node.target, scope),
+          this.given(node.arguments, scope),
+          node.at,
+        );
+    }
+  }
+
+  private variable(name: string, at: number, scope: Scope): Value {
+    if (name.startsWith('std.')) return { kind: 'native', name: name.slice(4) };
+    for (let place: Scope | undefined = scope; place !== undefined; place = place.parent) {
+      const found = place.names.get(name);
+      if (found !== undefined) return found.force();
+    }
+    throw new JsonnetFault(`\`${name.slice(0, 40)}\` is not known`, at);
+  }
+
+  private bind(
+    scope: Scope,
+    bindings: readonly { readonly name: string; readonly body: Syntax }[],
+  ): Scope {
+    const names = new Map<string, Lazy>();
+    const inner: Scope = { ...scope, names, parent: scope };
+    for (const { name, body } of bindings) names.set(name, this.later(body, inner));
+    return inner;
+  }
+
+  private truth(node: Syntax, scope: Scope): boolean {
+    const value = this.evaluate(node, scope);
+    if (typeof value !== 'boolean')
+      throw new JsonnetFault(`a condition is ${typeOf(value)}, not boolean`, node.at);
+    return value;
+  }
+
+  private check(assert: AssertSyntax, scope: Scope): void {
+    if (this.truth(assert.condition, scope)) return;
+    const message =
+      assert.message === undefined
+        ? ''
+        : this.text(this.evaluate(assert.message, scope), assert.at);
+    throw new JsonnetFault(
+      `assertion failed${message === '' ? '' : `: ${message.slice(0, 200)}`}`,
+      assert.at,
+    );
+  }
+
+  private unary(operator: string, value: Value, at: number): Value {
+    if (operator === '!' && typeof value === 'boolean') return !value;
+    if (operator !== '!' && typeof value === 'number') return operator === '-' ? -value : value;
+    throw new JsonnetFault(`\`${operator}\` does not take ${typeOf(value)}`, at);
+  }
+
+  private binary(node: Extract<Syntax, { kind: 'binary' }>, scope: Scope): Value {
+    if (node.operator === '&&')
+      return this.truth(node.left, scope) && this.truth(node.right, scope);
+    if (node.operator === '||')
+      return this.truth(node.left, scope) || this.truth(node.right, scope);
+    const left = this.evaluate(node.left, scope);
+    return applyBinary(this, node.operator, left, this.evaluate(node.right, scope), node.at);
+  }
+
+  /** The scopes that a comprehension's clauses make, in order. */
+  private *spread(clauses: readonly Clause[], scope: Scope, from = 0): Generator<Scope> {
+    const clause = clauses[from];
+    if (clause === undefined) yield scope;
+    else if (clause.kind === 'if') {
+      if (this.truth(clause.condition, scope)) yield* this.spread(clauses, scope, from + 1);
+    } else {
+      const source = this.evaluate(clause.source, scope);
+      if (source === null || typeof source !== 'object' || source.kind !== 'array') {
+        throw new JsonnetFault(
+          `\`for\` goes over an array, not ${typeOf(source)}`,
+          clause.source.at,
+        );
+      }
+      for (const item of source.items) {
+        this.budget.step(clause.source.at);
+        yield* this.spread(
+          clauses,
+          { ...scope, names: new Map([[clause.name, item]]), parent: scope },
+          from + 1,
+        );
+      }
+    }
+  }
+
+  private array(
+    items: readonly Syntax[],
+    clauses: readonly Clause[],
+    scope: Scope,
+    at: number,
+  ): Value {
+    const scopes = clauses.length === 0 ? [scope] : this.spread(clauses, scope);
+    const made: Lazy[] = [];
+    for (const inner of scopes) {
+      this.budget.grow(items.length, at);
+      for (const item of items) made.push(this.later(item, inner));
+    }
+    return { kind: 'array', items: made };
+  }
+
+  private object(node: ObjectSyntax, scope: Scope): ObjectValue {
+    const fields = new Map<string, Field>();
+    const scopes = node.clauses.length === 0 ? [scope] : this.spread(node.clauses, scope);
+    for (const inner of scopes) {
+      for (const syntax of node.fields) {
+        const name = this.evaluate(syntax.name, inner);
+        if (name === null) continue;
+        if (typeof name !== 'string')
+          throw new JsonnetFault('the name of a field is no string', syntax.name.at);
+        if (fields.has(name)) throw new JsonnetFault('a field is there twice', syntax.name.at);
+        this.budget.grow(1, node.at);
+        fields.set(name, { syntax, scope: inner, value: undefined });
+      }
+    }
+    return joined([{ fields, syntax: node, scope }]);
+  }
+
+  /** The scope inside a literal: its `self`, its locals, and `around`. */
+  private inside(object: ObjectValue, index: number, layer: Layer, around: Scope): Scope {
+    const known = around === layer.scope ? object.scopes.get(layer) : undefined;
+    if (known !== undefined) return known;
+    const base: Scope = { ...around, self: object, root: around.root ?? object, layer: index };
+    const scope = this.bind(base, layer.syntax?.locals ?? []);
+    if (around === layer.scope) object.scopes.set(layer, scope);
+    return scope;
+  }
+
+  /** A field, looked for from layer `top` downward; undefined when there is none. */
+  private lookUp(object: ObjectValue, name: string, top: number, at: number): Value | undefined {
+    for (let index = top; index >= 0; index -= 1) {
+      this.budget.step(at);
+      const layer = object.layers[index];
+      const field = layer?.fields.get(name);
+      if (layer === undefined || field === undefined) continue;
+      if (field.value !== undefined) return field.value.force();
+      if (field.syntax === undefined || field.scope === undefined) continue;
+      const value = this.evaluate(
+        field.syntax.body,
+        this.inside(object, index, layer, field.scope),
+      );
+      if (!field.syntax.isAdded) return value;
+      const lower = this.budget.within(at, () => this.lookUp(object, name, index - 1, at));
+      return lower === undefined ? value : applyBinary(this, '+', lower, value, at);
+    }
+    return undefined;
+  }
+
+  /** A field of an object, or undefined; its assertions are checked first. */
+  field(object: ObjectValue, name: string, at: number): Value | undefined {
+    this.assertAll(object);
+    const known = object.cache.get(name);
+    if (known !== undefined) return known;
+    const value = this.budget.within(at, () =>
+      this.lookUp(object, name, object.layers.length - 1, at),
+    );
+    if (value !== undefined) object.cache.set(name, value);
+    return value;
+  }
+
+  private assertAll(object: ObjectValue): void {
+    if (object.areAssertsChecked) return;
+    object.areAssertsChecked = true;
+    for (const [index, layer] of object.layers.entries()) {
+      if (layer.syntax === undefined || layer.scope === undefined) continue;
+      for (const assert of layer.syntax.asserts)
+        this.check(assert, this.inside(object, index, layer, layer.scope));
+    }
+  }
+
+  private below(name: Syntax, scope: Scope, at: number): Value {
+    const key = this.evaluate(name, scope);
+    const value =
+      scope.self === undefined || typeof key !== 'string'
+        ? undefined
+        : this.lookUp(scope.self, key, scope.layer - 1, at);
+    if (value === undefined) throw new JsonnetFault('`super` has no such field', at);
+    return value;
+  }
+
+  index(target: Value, name: Value, at: number): Value {
+    if (
+      target !== null &&
+      typeof target === 'object' &&
+      target.kind === 'object' &&
+      typeof name === 'string'
+    ) {
+      const value = this.field(target, name, at);
+      if (value === undefined)
+        throw new JsonnetFault(`the object has no field \`${name.slice(0, 40)}\``, at);
+      return value;
+    }
+    if (typeof name !== 'number')
+      throw new JsonnetFault(`${typeOf(target)} has no field of that kind`, at);
+    if (typeof target === 'string') {
+      this.budget.grow(target.length, at);
+      const letter = Array.from(target)[name];
+      if (letter !== undefined) return letter;
+    } else if (target !== null && typeof target === 'object' && target.kind === 'array') {
+      const item = target.items[name];
+      if (item !== undefined) return item.force();
+    } else throw new JsonnetFault(`${typeOf(target)} can not be indexed`, at);
+    throw new JsonnetFault('an index is out of bounds', at);
+  }
+
+  private slice(
+    target: Syntax,
+    parts: readonly (Syntax | undefined)[],
+    scope: Scope,
+    at: number,
+  ): Value {
+    const value = this.evaluate(target, scope);
+    const [start, end, step] = parts.map((part) =>
+      part === undefined ? null : this.evaluate(part, scope),
+    );
+    return callNative(
+      this,
+      'slice',
+      [value, start ?? null, end ?? null, step ?? null].map(ready),
+      at,
+    );
+  }
+
+  private given(
+    list: readonly Argument[],
+    scope: Scope,
+  ): readonly { name: string | undefined; value: Lazy }[] {
+    return list.map(({ name, body }) => ({ name, value: this.later(body, scope) }));
+  }
+
+  /** Calls a function. `named` is what the program itself may be given: what it does not take is left away. */
+  call(
+    target: Value,
+    given: readonly { readonly name: string | undefined; readonly value: Lazy }[],
+    at: number,
+    named?: ReadonlyMap<string, Lazy>,
+  ): Value {
+    if (
+      target === null ||
+      typeof target !== 'object' ||
+      (target.kind !== 'function' && target.kind !== 'native')
+    ) {
+      throw new JsonnetFault(`${typeOf(target)} can not be called`, at);
+    }
+    if (target.kind === 'native') {
+      if (given.some(({ name }) => name !== undefined)) {
+        throw new JsonnetFault(`\`std.${target.name}\` takes arguments by place only`, at);
+      }
+      return callNative(
+        this,
+        target.name,
+        given.map(({ value }) => value),
+        at,
+      );
+    }
+    return this.evaluate(target.syntax.body, this.arguments(target, given, at, named));
+  }
+
+  private arguments(
+    target: Extract<FunctionValue, { kind: 'function' }>,
+    given: readonly { readonly name: string | undefined; readonly value: Lazy }[],
+    at: number,
+    named: ReadonlyMap<string, Lazy> | undefined,
+  ): Scope {
+    const names = new Map<string, Lazy>();
+    const inner: Scope = { ...target.scope, names, parent: target.scope };
+    const { parameters } = target.syntax;
+    for (const [place, { name, value }] of given.entries()) {
+      const key = name ?? parameters[place]?.name;
+      if (key === undefined || names.has(key) || !parameters.some((one) => one.name === key)) {
+        throw new JsonnetFault('the function does not take these arguments', at);
+      }
+      names.set(key, value);
+    }
+    for (const { name, fallback } of parameters) {
+      if (names.has(name)) continue;
+      const value =
+        named?.get(name) ?? (fallback === undefined ? undefined : this.later(fallback, inner));
+      if (value === undefined)
+        throw new JsonnetFault(`the argument \`${name.slice(0, 40)}\` is missing`, at);
+      names.set(name, value);
+    }
+    return inner;
+  }
+
+  /** A value as JSON data; functions are refused. */
+  json(value: Value, at: number): unknown {
+    this.budget.step(at);
+    if (typeof value === 'string') this.budget.grow(value.length, at);
+    if (value === null || typeof value !== 'object') return value;
+    if (value.kind === 'array') {
+      return this.budget.within(at, () => value.items.map((item) => this.json(item.force(), at)));
+    }
+    if (value.kind !== 'object') throw new JsonnetFault('a function is no JSON', at);
+    this.assertAll(value);
+    return this.budget.within(at, () =>
+      Object.fromEntries(
+        fieldNames(value).map((name) => {
+          this.budget.grow(name.length, at);
+          return [name, this.json(this.field(value, name, at) ?? null, at)];
+        }),
+      ),
+    );
+  }
+
+  /** A value as std.toString gives it: strings as they are, the rest as JSON. */
+  text(value: Value, at: number): string {
+    if (typeof value === 'string') return value;
+    const text = spaced(this.json(value, at));
+    this.budget.grow(text.length, at);
+    return text;
+  }
+}
