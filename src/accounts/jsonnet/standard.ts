@@ -72,6 +72,8 @@ class Call {
     const value = this.any(place);
     if (value === null || typeof value !== 'object' || value.kind !== 'object')
       throw this.wrong(place, 'an object');
+    // Whoever asks for an object looks at its names: a large one must not be free to look at again and again.
+    for (const layer of value.layers) this.run.budget.grow(layer.fields.size, this.at);
     return value;
   }
 
