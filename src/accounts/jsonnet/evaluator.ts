@@ -95,11 +95,10 @@ export class Evaluator {
       case 'assert':
         this.check(node.assert, scope);
         return this.evaluate(node.body, scope);
-      case 'error':
-        throw new JsonnetFault(
-          `error: ${this.text(this.evaluate(node.message, scope), node.at).slice(0, 200)}`,
-          node.at,
-        );
+      case 'error': {
+        const thrown = this.text(this.evaluate(node.message, scope), node.at).slice(0, 200);
+        throw new JsonnetFault(`error: ${thrown}`, node.at, thrown);
+      }
       case 'unary':
         return this.unary(node.operator, this.evaluate(node.operand, scope), node.at);
       case 'binary':

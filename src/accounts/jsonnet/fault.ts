@@ -6,11 +6,14 @@
 /** Refusal to read or to evaluate; `at` is an offset in the source. */
 export class JsonnetFault extends Error {
   readonly at: number;
+  /** What the program itself said with `error`: some callers give words of it a meaning. */
+  readonly thrown: string | undefined;
 
-  constructor(message: string, at: number) {
+  constructor(message: string, at: number, thrown?: string) {
     super(message);
     this.name = 'JsonnetFault';
     this.at = at;
+    this.thrown = thrown;
   }
 }
 

@@ -22,13 +22,16 @@ export interface Inputs {
 
 /** A program that was read. */
 export interface Program {
-  /** Its outcome as JSON data. Throws PosternError `invalid`, naming line and column. */
+  /** Its outcome as JSON data. Throws PosternError `invalid`, naming line and column; fact `thrown`: the words of its own `error`. */
   evaluate(inputs: Inputs, limits?: Limits): unknown;
 }
 
 function explained(source: string, error: unknown): unknown {
   if (!(error instanceof JsonnetFault)) return error;
-  return new PosternError('invalid', `Jsonnet, ${place(source, error.at)}: ${error.message}`);
+  const facts = error.thrown === undefined ? {} : { thrown: error.thrown };
+  return new PosternError('invalid', `Jsonnet, ${place(source, error.at)}: ${error.message}`, {
+    facts,
+  });
 }
 
 function lazyInputs(

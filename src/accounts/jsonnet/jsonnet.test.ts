@@ -106,6 +106,12 @@ test.each<[string, string]>([
   expect(() => run(source)).toThrow(PosternError);
 });
 
+test('the words of an error are a fact of the refusal', () => {
+  expect(() => run('error "cancel"')).toThrow(
+    expect.objectContaining({ facts: { thrown: 'cancel' } }),
+  );
+});
+
 const PIECES = `{ } [ ] ( ) , . ; : :: ::: +: = == != < > <= >= + - * / % ! && || ||| $ ' " @ a b x 1 0 1e9 self super
   null true false local if then else for in function error assert std.map std.length std.join std.prune std.get`;
 
