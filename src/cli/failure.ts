@@ -38,7 +38,9 @@ export function reportFailure(reason: unknown): number {
   if (error.hint !== undefined) lines.push(paint('dim', `  ${hintLine(error.hint)}`, 'err'));
   if (error.decisionId !== undefined)
     lines.push(paint('dim', `  why: ${program} explain ${error.decisionId}`, 'err'));
-  if (globals.verbosity > 0 && error.cause !== undefined)
+  // A fault nobody foresaw has no other word than its cause.
+  const isUnforeseen = error.code === 'internal' && error.hint === undefined;
+  if ((globals.verbosity > 0 || isUnforeseen) && error.cause !== undefined)
     lines.push(paint('dim', `  cause: ${describeCause(error.cause)}`, 'err'));
   process.stderr.write(`${printable(lines.join('\n'))}\n`);
   return error instanceof ExitError ? error.exitCode : EXIT_FAILURE;

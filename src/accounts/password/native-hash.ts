@@ -3,8 +3,8 @@
  * run on libuv's threads. It must never be called but through the queue.
  */
 import { randomBytes } from 'node:crypto';
-import { genSaltSync, hash as hashBcrypt } from '@node-rs/bcrypt';
 import { PosternError } from '../../kernel/index.ts';
+import { bcrypt } from './bcrypt.ts';
 import { BOUNDS, inBounds } from './cost-bounds.ts';
 import { readHash } from './formats.ts';
 import type { StoredHash } from './stored-hash.ts';
@@ -48,8 +48,8 @@ export function createBcrypt(cost: number): NativeHash {
   return {
     passwordBytesMax: BCRYPT_PASSWORD_BYTES_MAX,
     memoryKiB: 0,
-    decoy: readOwn(`${genSaltSync({ cost })}${'.'.repeat(31)}`),
-    hash: (password) => hashBcrypt(password, { cost }),
+    decoy: readOwn(`${bcrypt().genSaltSync({ cost })}${'.'.repeat(31)}`),
+    hash: (password) => bcrypt().hash(password, { cost }),
     isCurrent: (stored) => stored.kind === 'bcrypt' && stored.cost >= cost,
   };
 }

@@ -17,7 +17,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { verify as verifyBcrypt } from '@node-rs/bcrypt';
+import { bcrypt } from './bcrypt.ts';
 import type { CryptWork } from './crypt-worker.ts';
 import type {
   Argon2Hash,
@@ -40,7 +40,7 @@ export async function isMatch(password: Buffer, stored: StoredHash): Promise<boo
   switch (stored.kind) {
     case 'bcrypt':
       if (password.length > BCRYPT_PASSWORD_BYTES_MAX) return false;
-      return verifyBcrypt(password, stored.encoded);
+      return bcrypt().verify(password, stored.encoded);
     case 'argon2':
       return isEqual(stored.key, await deriveArgon2(password, stored, stored.key.length));
     case 'pbkdf2': {
