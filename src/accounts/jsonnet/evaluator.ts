@@ -4,6 +4,7 @@
  */
 
 import { JsonnetFault } from './fault.ts';
+import { spaced } from './manifest.ts';
 import { applyBinary } from './operator.ts';
 import { callNative } from './standard.ts';
 import type { Argument, AssertSyntax, Clause, ObjectSyntax, Syntax } from './syntax.ts';
@@ -30,16 +31,6 @@ const TOP: Scope = {
   root: undefined,
   layer: 0,
 };
-
-/** JSON with a space after each comma and colon, as Jsonnet writes it. */
-function spaced(data: unknown): string {
-  if (Array.isArray(data)) return data.length === 0 ? '[ ]' : `[${data.map(spaced).join(', ')}]`;
-  if (typeof data !== 'object' || data === null) return JSON.stringify(data);
-  const fields = Object.entries(data).map(
-    ([name, item]) => `${JSON.stringify(name)}: ${spaced(item)}`,
-  );
-  return fields.length === 0 ? '{ }' : `{${fields.join(', ')}}`;
-}
 
 /** One evaluation, with its budget and its outer variables. */
 export class Evaluator {

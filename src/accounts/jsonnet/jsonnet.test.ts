@@ -79,11 +79,41 @@ test.each<[string, unknown]>([
   ['{assert self.a > 0 : "small", a: 1}', { a: 1 }],
   ['"%(x)s-%(y)d%%" % {x: "q", y: 3}', 'q-3%'],
   ['[] == [] && {a: 1} == {a: 1} && "a" < "b" && !([1, 2] < [1])', true],
+  ['"%05d|%-4s|%+.2f|%x|%g|%c" % [42, "a", 2.5, 255, 0.00001, "z"]', '00042|a   |+2.50|ff|1e-05|z'],
+  [
+    '[0.1 + "", 1e20 + "", -0 + "", 1e-7 + ""]',
+    ['0.10000000000000001', '100000000000000000000', '-0', '9.9999999999999995e-08'],
+  ],
+  ['std.manifestJsonEx({a: [1, {}]}, " ")', '{\n "a": [\n  1,\n  {\n\n  }\n ]\n}'],
+  ['std.mergePatch({a: {b: 1, c: 2}, d: 3}, {a: {b: null}, d: null, e: 4})', { a: { c: 2 }, e: 4 }],
+  [
+    '[std.set([3, 1, 3]), std.setUnion([1, 2], [2, 3]), std.setDiff([1, 2], [2])]',
+    [[1, 3], [1, 2, 3], [1]],
+  ],
+  [
+    '[std.range(2, 4), std.reverse([1, 2]), std.flatMap(function(x) [x, x], [1])]',
+    [
+      [2, 3, 4],
+      [2, 1],
+      [1, 1],
+    ],
+  ],
+  [
+    '[std.md5("a"), std.base64("a"), std.base64Decode("YQ==")]',
+    ['0cc175b9c0f1b6a831c399e269772661', 'YQ==', 'a'],
+  ],
+  ['std.sort([{n: 2}, {n: 1}], function(x) x.n)[0].n', 1],
+  ['std.foldr(function(x, rest) [x] + rest, [1, 2], [])', [1, 2]],
 ])('%s is what the language says', (source, expected) => {
   expect(run(source)).toEqual(expected);
 });
 
 test.each<[string, string]>([
+  ['std.filter(function(x) 1, [1])', 'a condition is number, not boolean'],
+  ['"%s" % {a: 1}', 'names its fields'],
+  ['"%2000s" % 1', 'wider than is allowed'],
+  ['std.repeat("abc", 1e9)', 'too much output'],
+  ['std.range(1, 1e12)', 'too much output'],
   ['{\n  a: import "x" }', 'line 2, column 6: `import` is not supported'],
   ['{ a: std.native("x") }', 'line 1, column 6: `std.native` is not supported'],
   ['1 << 2', 'line 1, column 3: `<<` is not supported'],

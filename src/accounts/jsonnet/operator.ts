@@ -1,21 +1,9 @@
-/** The binary operators of Jsonnet, and `%` as a formatter of text. Pure; growth is charged to the evaluation's budget. */
+/** The binary operators of Jsonnet. Pure; growth is charged to the evaluation's budget. */
 
 import type { Evaluator } from './evaluator.ts';
 import { JsonnetFault } from './fault.ts';
-import {
-  type ArrayValue,
-  compareText,
-  fieldNames,
-  joined,
-  ready,
-  typeOf,
-  type Value,
-} from './value.ts';
-
-/** Whether a value is an array. */
-export function isArray(value: Value): value is ArrayValue {
-  return value !== null && typeof value === 'object' && value.kind === 'array';
-}
+import { format } from './format.ts';
+import { compareText, fieldNames, isArray, joined, typeOf, type Value } from './value.ts';
 
 /** A number that is one; infinity is refused as the language asks. */
 function finite(value: number, at: number): number {
@@ -106,36 +94,6 @@ function arithmetic(operator: string, left: Value, right: Value, at: number): nu
   if (operator === '-') return finite(left - right, at);
   if (operator === '*') return finite(left * right, at);
   return finite(operator === '/' ? left / right : left % right, at);
-}
-
-/** `text % values`: %s, %d, %i, %x, %f, %%, and %(name)s; widths and flags are refused. */
-export function format(run: Evaluator, text: string, values: Value, at: number): string {
-  const items = isArray(values) ? values.items : [ready(values)];
-  let place = 0;
-  const made = text.replace(
-    /%(?:\(([^)]*)\))?([\s\S]?)/g,
-    (_, key: string | undefined, letter: string) => {
-      run.budget.step(at);
-      if (letter === '%') return '%';
-      if (!'sdixf'.includes(letter) || letter === '')
-        throw new JsonnetFault('a format is not supported', at);
-      const value = key === undefined ? items[place++]?.force() : run.index(values, key, at);
-      if (value === undefined) throw new JsonnetFault('a format has too few values', at);
-      const shown = letter === 's' ? run.text(value, at) : formatNumber(letter, value, at);
-      run.budget.grow(shown.length, at);
-      return shown;
-    },
-  );
-  if (place > 0 && place < items.length) throw new JsonnetFault('a format has too many values', at);
-  run.budget.grow(made.length, at);
-  return made;
-}
-
-function formatNumber(letter: string, value: Value, at: number): string {
-  if (typeof value !== 'number')
-    throw new JsonnetFault(`a format wants a number, not ${typeOf(value)}`, at);
-  if (letter === 'f') return value.toFixed(6);
-  return Math.trunc(value).toString(letter === 'x' ? 16 : 10);
 }
 
 /** `left operator right`; `&&` and `||` are the evaluator's own. Throws JsonnetFault. */

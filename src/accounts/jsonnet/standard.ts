@@ -3,96 +3,23 @@
  * that is not in the table is refused when the text is read.
  */
 
+import { Call, type Entry, list } from './call.ts';
 import type { Evaluator } from './evaluator.ts';
 import { JsonnetFault } from './fault.ts';
-import { applyBinary, isArray, isEqual } from './operator.ts';
+import { applyBinary, isEqual } from './operator.ts';
+import { DATA_FUNCTIONS } from './standard-data.ts';
+import { TEXT_FUNCTIONS } from './standard-text.ts';
 import {
   fieldNames,
   fromJson,
+  isArray,
   type Lazy,
   lazy,
-  type ObjectValue,
   objectOf,
   ready,
   typeOf,
   type Value,
 } from './value.ts';
-
-/** The arguments of one call, read as what the function needs. */
-class Call {
-  readonly run: Evaluator;
-  readonly at: number;
-  private readonly name: string;
-  private readonly list: readonly Lazy[];
-
-  constructor(run: Evaluator, name: string, list: readonly Lazy[], at: number) {
-    this.run = run;
-    this.name = name;
-    this.list = list;
-    this.at = at;
-  }
-
-  any(place: number): Value {
-    return this.list[place]?.force() ?? null;
-  }
-
-  has(place: number): boolean {
-    return place < this.list.length;
-  }
-
-  wrong(place: number, wanted: string): JsonnetFault {
-    const found = typeOf(this.any(place));
-    return new JsonnetFault(
-      `\`std.${this.name}\` wants ${wanted} as argument ${place + 1}, not ${found}`,
-      this.at,
-    );
-  }
-
-  text(place: number): string {
-    const value = this.any(place);
-    if (typeof value !== 'string') throw this.wrong(place, 'a string');
-    this.run.budget.grow(value.length, this.at);
-    return value;
-  }
-
-  number(place: number): number {
-    const value = this.any(place);
-    if (typeof value !== 'number') throw this.wrong(place, 'a number');
-    return value;
-  }
-
-  array(place: number): readonly Lazy[] {
-    const value = this.any(place);
-    if (!isArray(value)) throw this.wrong(place, 'an array');
-    this.run.budget.grow(value.items.length, this.at);
-    return value.items;
-  }
-
-  object(place: number): ObjectValue {
-    const value = this.any(place);
-    if (value === null || typeof value !== 'object' || value.kind !== 'object')
-      throw this.wrong(place, 'an object');
-    // Whoever asks for an object looks at its names: a large one must not be free to look at again and again.
-    for (const layer of value.layers) this.run.budget.grow(layer.fields.size, this.at);
-    return value;
-  }
-
-  /** Calls the function that is argument `place`. */
-  apply(place: number, ...values: readonly Lazy[]): Value {
-    const given = values.map((value) => ({ name: undefined, value }));
-    return this.run.call(this.any(place), given, this.at);
-  }
-
-  /** New text, charged. */
-  made(text: string): string {
-    this.run.budget.grow(text.length, this.at);
-    return text;
-  }
-}
-
-function list(values: readonly Value[]): Value {
-  return { kind: 'array', items: values.map(ready) };
-}
 
 function length(call: Call): number {
   const value = call.any(0);
@@ -200,6 +127,7 @@ function get(call: Call): Value {
 }
 
 function contains(call: Call): boolean {
+  if (typeof call.any(0) === 'string') return call.text(0).includes(call.text(1));
   const wanted = call.any(1);
   return call.array(0).some((item) => isEqual(call.run, item.force(), wanted, call.at));
 }
@@ -211,8 +139,14 @@ function parsedInteger(call: Call): number {
 }
 
 function every(call: Call, isAll: boolean): boolean {
-  const values = call.array(0).map((item) => item.force());
-  return isAll ? values.every((value) => value === true) : values.includes(true);
+  for (const item of call.array(0)) if (truth(call, item.force()) !== isAll) return !isAll;
+  return isAll;
+}
+
+function truth(call: Call, value: Value): boolean {
+  if (typeof value !== 'boolean')
+    throw new JsonnetFault(`a condition is ${typeOf(value)}, not boolean`, call.at);
+  return value;
 }
 
 const TRIMMED = ' \t\n\f\r\u0085\u00a0';
@@ -223,12 +157,11 @@ function trim(call: Call): string {
   return first === -1 ? '' : letters.slice(first, letters.findLastIndex(isInk) + 1).join('');
 }
 
-/** Name, the fewest and the most arguments, and what it does. */
-type Entry = readonly [fewest: number, most: number, work: (call: Call) => Value];
-
 const is = (type: string): Entry => [1, 1, (call) => typeOf(call.any(0)) === type];
 
 const TABLE: ReadonlyMap<string, Entry> = new Map<string, Entry>([
+  ...TEXT_FUNCTIONS,
+  ...DATA_FUNCTIONS,
   ['isString', is('string')],
   ['isNumber', is('number')],
   ['isBoolean', is('boolean')],
@@ -292,7 +225,7 @@ const TABLE: ReadonlyMap<string, Entry> = new Map<string, Entry>([
       2,
       (call) => ({
         kind: 'array',
-        items: call.array(1).map((item) => lazy(() => call.apply(0, item), call.at)),
+        items: call.sequence(1).map((item) => lazy(() => call.apply(0, item), call.at)),
       }),
     ],
   ],
@@ -303,7 +236,7 @@ const TABLE: ReadonlyMap<string, Entry> = new Map<string, Entry>([
       2,
       (call) => ({
         kind: 'array',
-        items: call.array(1).filter((item) => call.apply(0, item) === true),
+        items: call.array(1).filter((item) => truth(call, call.apply(0, item))),
       }),
     ],
   ],
@@ -317,6 +250,7 @@ const TABLE: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     ],
   ],
   ['member', [2, 2, contains]],
+  ['contains', [2, 2, contains]],
   ['all', [1, 1, (call) => every(call, true)]],
   ['any', [1, 1, (call) => every(call, false)]],
 ]);

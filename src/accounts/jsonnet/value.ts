@@ -119,6 +119,11 @@ export function ready(value: Value): Lazy {
   return { force: () => value };
 }
 
+/** Whether a value is an array. */
+export function isArray(value: Value): value is ArrayValue {
+  return value !== null && typeof value === 'object' && value.kind === 'array';
+}
+
 /** The name that std.type gives. */
 export function typeOf(value: Value): string {
   if (value === null) return 'null';
