@@ -91,7 +91,7 @@ export const TEXT_FUNCTIONS: ReadonlyMap<string, Entry> = new Map<string, Entry>
   ['abs', number(Math.abs)],
   ['floor', number(Math.floor)],
   ['ceil', number(Math.ceil)],
-  ['round', number((value) => Math.floor(value + 0.5))],
+  ['round', number((value) => Math.sign(value) * Math.round(Math.abs(value)))],
   ['sign', number(Math.sign)],
   ['sqrt', number(Math.sqrt)],
   ['max', numbers(Math.max)],
