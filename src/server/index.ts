@@ -5,4 +5,5 @@ export {
   ServerConfigSchema,
   serverHome,
 } from './config.ts';
-export { type RunningServer, readServerState, runServer, type ServerState } from './server.ts';
+export { type RunningServer, runServer } from './server.ts';
+export { readServerState, type ServerState } from './state.ts';

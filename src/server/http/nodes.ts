@@ -11,7 +11,8 @@ import { newId, PosternError, toPosternError } from '../../kernel/index.ts';
 import type { RelaySession } from '../../relay/index.ts';
 import { type Peer, verifyChangeHistory, verifyPeer } from '../../trust/index.ts';
 import type { Caller } from '../caller.ts';
-import { EvidenceBody, grantJson, type ServerParts } from './management.ts';
+import type { ServerParts } from './parts.ts';
+import { EvidenceBody, grantJson } from './wire.ts';
 
 /** Wrong tickets that one address may show in a minute before it has to wait. */
 const FAILURES_MAX = 20;

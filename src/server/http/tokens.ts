@@ -1,0 +1,109 @@
+/** Access tokens for programs, on the management API: made, listed, revoked. A token never gives what its maker lacks. */
+
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { scopeCovers } from '../../fabric/index.ts';
+import { PosternError } from '../../kernel/index.ts';
+import type { Door } from './door.ts';
+import type { ServerParts } from './parts.ts';
+import { Name } from './wire.ts';
+
+/** What a token's scopes may be about. */
+const SCOPE_AREAS = [
+  'spaces',
+  'projects',
+  'tickets',
+  'members',
+  'relays',
+  'tokens',
+  'audit',
+  'decisions',
+  'accounts',
+  'clients',
+  'permissions',
+] as const;
+const SCOPE = new RegExp(`^(\\*|admin|(${SCOPE_AREAS.join('|')}):(\\*|[a-z]+))$`);
+
+const TokenBody = Type.Object({
+  name: Name,
+  scopes: Type.Array(Type.String({ maxLength: 128 }), { minItems: 1, maxItems: 64 }),
+  expires_in_ms: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+
+/** Adds the routes. */
+export function addTokenManagement(app: FastifyInstance, parts: ServerParts, door: Door): void {
+  const { fabric, audit } = parts;
+  const api = app.withTypeProvider<TypeBoxTypeProvider>();
+
+  api.get('/api/v1/tokens', async (request) => {
+    await door.mayServer(request, 'tokens:list', 'tokens');
+    return (await fabric.grants.list({ kind: 'token' })).map((g) => ({
+      id: g.id,
+      name: g.name ?? '',
+      scopes: g.scopes,
+      created_at: new Date(g.createdAtMs).toISOString(),
+      expires_at: g.expiresAtMs === undefined ? null : new Date(g.expiresAtMs).toISOString(),
+      revoked: g.revokedAtMs !== undefined,
+    }));
+  });
+  api.post('/api/v1/tokens', { schema: { body: TokenBody } }, async (request) => {
+    const by = await door.mayServer(request, 'tokens:create', 'tokens');
+    const { name, scopes, expires_in_ms } = request.body;
+    const unknown = scopes.find((s) => !SCOPE.test(s));
+    if (unknown !== undefined)
+      throw new PosternError('invalid', `There is no scope "${unknown.slice(0, 100)}"`, {
+        hint: `A scope is *, or AREA:* or AREA:ACTION, where AREA is one of ${SCOPE_AREAS.join(', ')}`,
+      });
+    const caller = await door.callerOf(request);
+    const own = caller.kind === 'token' ? caller.grant.scopes : ['*'];
+    const beyond = scopes.find((wanted) => !own.some((has) => scopeCovers(has, wanted)));
+    if (beyond !== undefined)
+      throw new PosternError('denied', `A token can't give the scope ${beyond}, which it lacks`);
+    return fabric.store.write(async (trx) => {
+      const principal = await fabric.principals.ensure(trx, {
+        kind: 'service',
+        name,
+        id: `token:${name}`,
+      });
+      const { grant, secret } = await fabric.grants.create(trx, {
+        kind: 'token',
+        name,
+        principalId: principal.id,
+        scopes,
+        createdBy: by.id,
+        ...(expires_in_ms === undefined ? {} : { expiresAtMs: Date.now() + expires_in_ms }),
+      });
+      await audit.append(trx, {
+        actor: by.id,
+        action: 'token.create',
+        resource: `token/${grant.id}`,
+        data: { name, scopes },
+      });
+      return { id: grant.id, name, token: secret.reveal() };
+    });
+  });
+  api.delete(
+    '/api/v1/tokens/:id',
+    { schema: { params: Type.Object({ id: Name }) } },
+    async (request) => {
+      const by = await door.mayServer(request, 'tokens:revoke', `token/${request.params.id}`);
+      const tokens = await fabric.grants.list({ kind: 'token' });
+      const token = tokens.find(
+        (g) =>
+          g.id === request.params.id ||
+          (g.name === request.params.id && g.revokedAtMs === undefined),
+      );
+      if (token === undefined) throw new PosternError('not_found', 'No such token');
+      await fabric.store.write(async (trx) => {
+        await fabric.grants.revoke(trx, token.id);
+        await audit.append(trx, {
+          actor: by.id,
+          action: 'token.revoke',
+          resource: `token/${token.id}`,
+        });
+      });
+      return {};
+    },
+  );
+}
