@@ -1,6 +1,7 @@
 /**
  * Holds the direction of imports between the rooms of src/ (ARCHITECTURE.md): downward only, no domain imports
- * another, and a room is entered by its doors alone. Type imports count. Prints each breach; returns how many.
+ * another, and a room is entered by its doors alone. Type imports count. Run by itself it prints each breach and ends
+ * with 1 when there is one.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -22,12 +23,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   authority: ['fabric', 'audit', 'store', 'trust'],
   permissions: ['fabric', 'audit', 'store', 'trust'],
   accounts: ['fabric', 'audit', 'store'],
+  oidc: ['fabric', 'audit', 'store'],
   relay: ['fabric', 'audit', 'store', 'trust', 'channel', 'control'],
   node: ['portal', 'channel', 'control', 'home', 'trust'],
   server: [
     'authority',
     'permissions',
     'accounts',
+    'oidc',
     'relay',
     'fabric',
     'audit',
@@ -73,7 +76,7 @@ export function importBreaches(): string[] {
       const [target = '', ...rest] = to.split('/');
       if (target === room) continue;
       const allowed = target === 'kernel' || (MAY_IMPORT[room] ?? []).includes(target);
-      const isTest = from.endsWith('.test.ts');
+      const isTest = /\.(test|fixture)\.ts$/.test(from);
       if (!allowed && !isTest)
         breaches.push(`${from} imports ${to}: ${room} may not import ${target}`);
       if (!DOORS.test(rest.join('/')) && !isTest)
@@ -81,4 +84,10 @@ export function importBreaches(): string[] {
     }
   }
   return [...new Set(breaches)];
+}
+
+if (import.meta.main) {
+  const breaches = importBreaches();
+  console.log(breaches.join('\n') || 'all imports go downward');
+  process.exitCode = breaches.length > 0 ? 1 : 0;
 }
