@@ -10,10 +10,12 @@ import type { Method } from './flows/method.ts';
 import { RecoveryFlows } from './flows/recovery.ts';
 import { RegistrationFlows } from './flows/registration.ts';
 import { SettingsFlows } from './flows/settings.ts';
+import { SocialFlows } from './flows/social.ts';
 import { FlowStore } from './flows/store.ts';
 import { VerificationFlows } from './flows/verification.ts';
 import { createCodeMethod } from './methods/code.ts';
 import { createLookupMethod } from './methods/lookup-secret.ts';
+import { createSocialMethod, type Providers } from './methods/oidc.ts';
 import { createPasskeyMethod } from './methods/passkey.ts';
 import { createPasswordMethod } from './methods/password.ts';
 import { createProfileMethod } from './methods/profile.ts';
@@ -23,6 +25,7 @@ import { AccountRepository } from './repository.ts';
 import { compileIdentitySchema } from './schema/identity-schema.ts';
 import type { MessageQueue, PasswordHasher, PasswordPolicy, Services } from './services.ts';
 import { SessionManager } from './sessions.ts';
+import { SocialProvider } from './social/provider.ts';
 
 const SWEEP_INTERVAL_MS = 60_000;
 const DAY_MS = 24 * 3_600_000;
@@ -47,16 +50,26 @@ export class AccountsManager {
   readonly settings: SettingsFlows;
   readonly recovery: RecoveryFlows;
   readonly verification: VerificationFlows;
+  readonly social: SocialFlows;
   #sweeper: NodeJS.Timeout | undefined;
 
   private constructor(services: Services) {
     this.services = services;
     const { methods } = services.config;
+    const providers = providersOf(services);
     this.methods = [
       ...(methods.profile.isEnabled ? [createProfileMethod(services)] : []),
       ...(methods.password.isEnabled ? [createPasswordMethod(services)] : []),
       ...(methods.passkey.isEnabled ? [createPasskeyMethod(services)] : []),
       ...(methods.webauthn.isEnabled ? [createWebauthnMethod(services)] : []),
+      ...(methods.oidc.isEnabled
+        ? [
+            createSocialMethod(services, providers, {
+              signIn: (...o) => this.social.signIn(...o),
+              register: (...o) => this.social.register(...o),
+            }),
+          ]
+        : []),
       ...(methods.code.isEnabled ? [createCodeMethod(services)] : []),
       ...(methods.totp.isEnabled ? [createTotpMethod(services)] : []),
       ...(methods.lookupSecret.isEnabled ? [createLookupMethod(services)] : []),
@@ -66,6 +79,7 @@ export class AccountsManager {
     this.registration = new RegistrationFlows(services, this.methods, this.verification);
     this.settings = new SettingsFlows(services, this.methods, this.verification);
     this.recovery = new RecoveryFlows(services, this.settings);
+    this.social = new SocialFlows(services, providers, this);
   }
 
   /** Throws `invalid` for an identity schema that does not compile. */
@@ -109,4 +123,10 @@ export class AccountsManager {
       logger.warn({ err: reason }, 'what has expired could not be removed; it is tried again');
     }
   }
+}
+
+function providersOf({ config, clock }: Services): Providers {
+  const { providers, redirectBaseUrl } = config.methods.oidc;
+  const baseUrl = redirectBaseUrl ?? config.publicUrl;
+  return new Map(providers.map((p) => [p.id, new SocialProvider(p, { baseUrl, clock })]));
 }

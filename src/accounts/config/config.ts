@@ -44,21 +44,22 @@ export interface OidcProviderConfig {
   readonly label: string;
   readonly clientId: string;
   readonly clientSecret: string;
+  /** Where discovery begins; undefined for providers without it. */
   readonly issuerUrl: string | undefined;
-  readonly authUrl: string | undefined;
-  readonly tokenUrl: string | undefined;
   readonly scope: readonly string[];
   /** Jsonnet: claims to traits. */
-  readonly mapper: string | undefined;
+  readonly mapper: string;
   readonly pkce: 'auto' | 'never' | 'force';
-  readonly accountLinkingMode:
-    | 'confirm_with_active_session'
-    | 'automatic'
-    | 'disabled'
-    | 'confirm_with_existing_credential';
+  readonly claimsSource: 'id_token' | 'userinfo' | undefined;
+  /** Of `microsoft`. */
+  readonly subjectSource: 'userinfo' | 'me' | 'oid';
   readonly requestedClaims: unknown;
-  /** Provider's own fields: `microsoft_tenant`, `apple_team_id` … */
-  readonly extra: Readonly<Record<string, string>>;
+  readonly updateOnLogin: 'never' | 'automatic';
+  /** The clients of native apps whose ID tokens count. */
+  readonly additionalAudiences: readonly string[];
+  readonly apple:
+    | { readonly teamId: string; readonly keyId: string; readonly privateKey: string }
+    | undefined;
 }
 
 export interface RelyingPartyConfig {

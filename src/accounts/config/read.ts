@@ -3,7 +3,7 @@
  * `log`, `secrets`, `ciphers` …) is taken and not used; what would change how people sign in and is not supported is
  * refused with its name, never passed over.
  */
-import { PosternError, parseDurationMs } from '../../kernel/index.ts';
+import { PosternError } from '../../kernel/index.ts';
 import {
   type AccountsConfig,
   type AfterConfig,
@@ -15,87 +15,11 @@ import {
   type RelyingPartyConfig,
   type SchemaConfig,
 } from './config.ts';
-
-type Raw = Readonly<Record<string, unknown>>;
+import { Part, refuse } from './part.ts';
+import { socialOf } from './social.ts';
 
 /** Gets the text of a `file://`, `base64://` or `http(s)://` address. */
 export type Load = (url: string) => Promise<string>;
-
-const isRecord = (value: unknown): value is Raw =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function refuse(path: string, why: string): never {
-  throw new PosternError('invalid', `kratos.yml: ${path} ${why}`);
-}
-
-/** A part of the file by its path; undefined where it is absent. */
-class Part {
-  readonly #raw: unknown;
-  readonly path: string;
-  constructor(raw: unknown, path: string) {
-    this.#raw = raw;
-    this.path = path;
-  }
-
-  at(...names: readonly string[]): Part {
-    let raw = this.#raw;
-    for (const name of names)
-      raw = isRecord(raw) && Object.hasOwn(raw, name) ? raw[name] : undefined;
-    return new Part(raw, [this.path, ...names].filter((p) => p !== '').join('.'));
-  }
-  get isThere(): boolean {
-    return this.#raw !== undefined && this.#raw !== null;
-  }
-  get value(): unknown {
-    return this.#raw;
-  }
-  keys(): readonly string[] {
-    if (!this.isThere) return [];
-    return isRecord(this.#raw) ? Object.keys(this.#raw) : refuse(this.path, 'is no map');
-  }
-  text(): string | undefined {
-    if (!this.isThere || this.#raw === '') return undefined;
-    if (typeof this.#raw !== 'string') refuse(this.path, 'is no text');
-    return this.#raw;
-  }
-  flag(): boolean | undefined {
-    if (!this.isThere) return undefined;
-    if (typeof this.#raw !== 'boolean') refuse(this.path, 'is neither true nor false');
-    return this.#raw;
-  }
-  number(): number | undefined {
-    if (!this.isThere) return undefined;
-    if (typeof this.#raw !== 'number') refuse(this.path, 'is no number');
-    return this.#raw;
-  }
-  durationMs(): number | undefined {
-    const text = this.text();
-    if (text === undefined) return undefined;
-    try {
-      return parseDurationMs(text);
-    } catch {
-      return refuse(this.path, `is no duration such as 15m: "${text}"`);
-    }
-  }
-  texts(): readonly string[] | undefined {
-    if (!this.isThere) return undefined;
-    const list: unknown[] = Array.isArray(this.#raw) ? this.#raw : refuse(this.path, 'is no list');
-    return list.map((item) =>
-      typeof item === 'string' ? item : refuse(this.path, 'is no list of texts'),
-    );
-  }
-  items(): readonly Part[] {
-    if (!this.isThere) return [];
-    const list: unknown[] = Array.isArray(this.#raw) ? this.#raw : refuse(this.path, 'is no list');
-    return list.map((item, i) => new Part(item, `${this.path}[${i}]`));
-  }
-  oneOf<T extends string>(known: readonly T[]): T | undefined {
-    const text = this.text();
-    if (text === undefined) return undefined;
-    const found = known.find((k) => k === text);
-    return found ?? refuse(this.path, `is "${text}" and none of ${known.join(', ')}`);
-  }
-}
 
 /** Top-level keys that are known; others are a mistake in the file. */
 const KNOWN = [
@@ -115,6 +39,7 @@ const KNOWN = [
 const HOOKS = ['session', 'show_verification_ui', 'require_verified_address'];
 const METHODS = [
   ...['password', 'code', 'link', 'totp', 'lookup_secret', 'profile', 'webauthn', 'passkey'],
+  'oidc',
 ];
 
 function slashless(url: string): string {
@@ -424,7 +349,10 @@ export async function readKratos(
         defaultReturnUrl: flows.at('logout', 'after', 'default_browser_return_url').text(),
       },
     },
-    methods: methodsOf(self.at('methods'), base.methods),
+    methods: {
+      ...methodsOf(self.at('methods'), base.methods),
+      oidc: await socialOf(self.at('methods', 'oidc'), o.load),
+    },
     hasher: hasherOf(file.at('hashers'), base.hasher),
     ...(schemas === undefined ? {} : { schemas: schemas.schemas, defaultSchemaId: schemas.id }),
     cookies,

@@ -43,10 +43,12 @@ export type AnswerFields = readonly (readonly [string, string])[];
 export const LOGIN_ANSWERS: AnswerFields = [
   ['passkey_login', 'passkey'],
   ['webauthn_login', 'webauthn'],
+  ['provider', 'oidc'],
 ];
 export const REGISTRATION_ANSWERS: AnswerFields = [
   ['passkey_register', 'passkey'],
   ['webauthn_register', 'webauthn'],
+  ['provider', 'oidc'],
 ];
 
 /** The method of the answer that a submission carries; undefined when it carries none. */

@@ -20,6 +20,7 @@ import {
   type Visitor,
 } from './flow.ts';
 import { csrfNode, LOGIN_ANSWERS, methodOfAnswer, tellProblems, withTyped } from './form.ts';
+import { withLinked } from './linking.ts';
 import {
   type Authenticated,
   type LoginMethod,
@@ -156,17 +157,23 @@ export class LoginFlows {
       return await this.#finish(outcome.flow ?? active, outcome, visitor);
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
-      return { kind: 'shown', status: 400, flow: await this.#tell(flow, submission, reason) };
+      return { kind: 'shown', status: 400, flow: await this.tell(flow, submission, reason) };
     }
+  }
+
+  /** Ends a flow whose person comes back from another site. Throws as `submit`. */
+  complete(flow: Flow, authenticated: Authenticated, visitor: Visitor): Promise<LoginOutcome> {
+    return this.#finish({ ...flow, active: authenticated.method.method }, authenticated, visitor);
   }
 
   /** Ends a flow whose person has proved who they are, by a method or on the way back from another site. */
   async #finish(flow: Flow, o: Authenticated, visitor: Visitor): Promise<LoginOutcome> {
     this.#insistOnVerified(flow, o.changed ?? o.account);
+    const changed = withLinked(this.#services, flow, o);
     const signedIn = await signIn(this.#services, {
       flow,
       account: o.account,
-      changed: o.changed,
+      changed,
       method: o.method,
       visitor,
     });
@@ -189,7 +196,7 @@ export class LoginFlows {
   }
 
   /** The flow as it is shown again, with what was wrong. */
-  async #tell(flow: Flow, submission: Submission, reason: FlowProblem): Promise<Flow> {
+  async tell(flow: Flow, submission: Submission, reason: FlowProblem): Promise<Flow> {
     // A challenge is good for one answer, right or wrong.
     const base = reason.flow ?? withFreshChallenges(this.#methods, flow);
     const account =
@@ -201,7 +208,7 @@ export class LoginFlows {
   }
 
   #pick(flow: Flow, submission: Submission): LoginMethod | undefined {
-    const name = submission.method ?? methodOfAnswer(submission, LOGIN_ANSWERS);
+    const name = submission.method || methodOfAnswer(submission, LOGIN_ANSWERS);
     const method = this.#methods.find((m) => m.name === name);
     return flow.requestedAal === 'aal2' ? method?.secondFactor : method?.login;
   }

@@ -3,7 +3,7 @@
  * a method never issues a session, never writes an account: it answers what is to become, and the flow does it in one
  * transaction.
  */
-import type { Account, AuthenticationMethod, Credential, JsonObject } from '../account.ts';
+import type { Account, AuthenticationMethod, Credential, Json, JsonObject } from '../account.ts';
 import type { CodeAddress, IdentitySchema } from '../schema/identity-schema.ts';
 import type { NewMessage } from '../services.ts';
 import type { UiNode } from '../ui/node.ts';
@@ -38,6 +38,8 @@ export interface Registered {
   readonly method: AuthenticationMethod;
   /** Addresses that were proved on the way. */
   readonly verified?: readonly CodeAddress[];
+  readonly metadataPublic?: Json;
+  readonly metadataAdmin?: Json;
 }
 
 /** What settings are to become. */
@@ -73,8 +75,10 @@ export interface LoginMethod {
 
 export interface RegistrationMethod {
   readonly name: string;
+  /** True where traits come from elsewhere: those that were typed need not be whole. Shown on the first screen too. */
+  readonly isDetour?: boolean;
   nodes(flow: Flow, schema: IdentitySchema): Promise<readonly UiNode[]>;
-  /** `traits` are checked already. */
+  /** `traits` are checked already, unless the method is a detour. */
   submit(
     flow: Flow,
     submission: Submission,

@@ -105,11 +105,14 @@ export class RegistrationFlows {
       const screen = textOf(submission, 'screen');
       if (screen === 'previous') return await this.#turn(active, submission, 'profile');
       const schema = this.#schema(active);
-      const traits = this.#traits(active, submission, schema);
+      const name = submission.method || methodOfAnswer(submission, REGISTRATION_ANSWERS);
+      const method = this.#methods.find((m) => m.name === name)?.registration;
+      const traits =
+        method?.isDetour === true
+          ? (submission.traits ?? {})
+          : this.#traits(active, submission, schema);
       if (submission.method === 'profile')
         return await this.#turn(withNote(active, 'traits', traits), submission, 'credentials');
-      const name = submission.method ?? methodOfAnswer(submission, REGISTRATION_ANSWERS);
-      const method = this.#methods.find((m) => m.name === name)?.registration;
       if (method === undefined) throw problem(FLOW.noRegistration);
       const outcome = await method.submit(active, submission, traits, schema, visitor);
       if (outcome.kind === 'detour')
@@ -126,14 +129,15 @@ export class RegistrationFlows {
       return await this.finish(outcome.flow ?? active, outcome, schema, visitor);
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
-      const base = reason.flow ?? withFreshChallenges(this.#methods, active);
-      const nodes = reason.flow?.ui.nodes ?? withTyped(await this.#nodes(base), submission);
-      return {
-        kind: 'shown',
-        status: 400,
-        flow: await flows.replace(tellProblems(base, nodes, reason)),
-      };
+      return { kind: 'shown', status: 400, flow: await this.tell(active, submission, reason) };
     }
+  }
+
+  /** The flow as it is shown again, with what was wrong. */
+  async tell(flow: Flow, submission: Submission, reason: FlowProblem): Promise<Flow> {
+    const base = reason.flow ?? withFreshChallenges(this.#methods, flow);
+    const nodes = reason.flow?.ui.nodes ?? withTyped(await this.#nodes(base), submission);
+    return this.#services.flows.replace(tellProblems(base, nodes, reason));
   }
 
   /** Stores the account of a finished registration. Throws FlowProblem when an identifier is taken. */
@@ -195,6 +199,13 @@ export class RegistrationFlows {
     }
   }
 
+  async #detours(flow: Flow, schema: IdentitySchema): Promise<readonly UiNode[]> {
+    const detours = this.#methods.flatMap(({ registration: r }) =>
+      r?.isDetour === true ? [r] : [],
+    );
+    return (await Promise.all(detours.map((r) => r.nodes(flow, schema)))).flat();
+  }
+
   #schema(flow: Flow): IdentitySchema {
     const schema = this.#services.schemas.get(flow.schemaId);
     if (schema === undefined) throw new FlowFault('flow_not_found');
@@ -244,6 +255,7 @@ export class RegistrationFlows {
         csrfNode(flow),
         ...schema.nodes('profile', traits),
         submit('profile', 'method', 'profile', REGISTRATION.signUp),
+        ...(await this.#detours(flow, schema)),
       ];
     const nodes: UiNode[] = [csrfNode(flow)];
     const asked = schema.nodes('default', traits);
@@ -266,7 +278,7 @@ function hidden(node: UiNode): UiNode {
 export function newAccount(
   { clock }: Pick<Services, 'clock'>,
   schema: IdentitySchema,
-  o: Pick<Registered, 'traits' | 'credentials' | 'verified'>,
+  o: Pick<Registered, 'traits' | 'credentials' | 'verified' | 'metadataPublic' | 'metadataAdmin'>,
 ): Account {
   const nowMs = clock.now();
   const proved = new Set((o.verified ?? []).map((a) => `${a.via} ${a.value}`));
@@ -278,8 +290,8 @@ export function newAccount(
     state: 'active',
     stateChangedAtMs: nowMs,
     traits: o.traits,
-    metadataPublic: null,
-    metadataAdmin: null,
+    metadataPublic: o.metadataPublic ?? null,
+    metadataAdmin: o.metadataAdmin ?? null,
     organizationId: undefined,
     verifiableAddresses: schema.verifiable(o.traits).map((a) => {
       const address = newVerifiableAddress(a, nowMs);

@@ -134,11 +134,33 @@ export class SettingsFlows {
       return await this.#store(active, account, outcome, visitor.session);
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
-      const base = reason.flow ?? withFreshChallenges(this.#methods, active);
-      const nodes = withTyped(await this.#nodes(base, account), submission);
-      const told = tellProblems({ ...base, state: 'show_form' }, nodes, reason);
-      return { kind: 'shown', status: 400, flow: await flows.replace(told) };
+      const told = await this.tell(active, account, submission, reason);
+      return { kind: 'shown', status: 400, flow: told };
     }
+  }
+
+  /** The flow as it is shown again, with what was wrong. */
+  async tell(
+    flow: Flow,
+    account: Account,
+    submission: Submission,
+    reason: FlowProblem,
+  ): Promise<Flow> {
+    const base = reason.flow ?? withFreshChallenges(this.#methods, flow);
+    const nodes = withTyped(await this.#nodes(base, account), submission);
+    const told = tellProblems({ ...base, state: 'show_form' }, nodes, reason);
+    return this.#services.flows.replace(told);
+  }
+
+  /** Stores what a person brought back from another site. Throws FlowFault, and FlowProblem when it is taken. */
+  async complete(
+    flow: Flow,
+    account: Account,
+    changed: Changed,
+    session: Session | undefined,
+  ): Promise<SettingsOutcome> {
+    this.#insistOnFresh(flow, session);
+    return this.#store(flow, account, changed, session);
   }
 
   async #store(

@@ -10,19 +10,17 @@ import { UnverifiedAddress } from '../flows/login.ts';
 import { checkReturnTo } from '../flows/return-to.ts';
 import type { AccountsManager } from '../manager.ts';
 import type { IdentitySchema } from '../schema/identity-schema.ts';
-import type { IssuedSession } from '../sessions.ts';
 import { newToken } from '../sessions.ts';
 import { FLOW, RECOVERY, VERIFICATION } from '../ui/message.ts';
 import type { UiText } from '../ui/node.ts';
-import { accountView, flowView, sessionView, type View } from '../view.ts';
 import { seeOther, tell, uiUrl } from './answer.ts';
+import { type Flavour, OutcomeAnswers } from './outcome.ts';
 import {
   csrfOf,
   ensureCsrf,
   NO_STORE,
   queryText,
   refuseBrowser,
-  renewCsrf,
   sessionOf,
   setSessionCookie,
   submissionOf,
@@ -30,8 +28,6 @@ import {
   visitorOf,
   wantsJson,
 } from './web.ts';
-
-type Flavour = 'html' | 'spa' | 'api';
 
 /** What was said of an expired flow, by its kind. */
 function expiredText(kind: FlowKind, agoMs: number): UiText {
@@ -51,8 +47,10 @@ function expiredText(kind: FlowKind, agoMs: number): UiText {
 
 class FlowSurface {
   readonly #manager: AccountsManager;
+  readonly #answers: OutcomeAnswers;
   constructor(manager: AccountsManager) {
     this.#manager = manager;
+    this.#answers = new OutcomeAnswers(manager);
   }
   get #services(): AccountsManager['services'] {
     return this.#manager.services;
@@ -75,7 +73,7 @@ class FlowSurface {
       const flow = await this.#new(kind, type, request, reply);
       reply.header('cache-control', NO_STORE);
       if (!isJson) return seeOther(reply, uiUrl(this.#config, kind, flow));
-      return reply.send(await this.#view(flow));
+      return reply.send(await this.#answers.view(flow));
     } catch (reason) {
       return this.#refuse(kind, request, reply, reason, isJson);
     }
@@ -161,7 +159,7 @@ class FlowSurface {
             ...(flow.returnTo === undefined ? {} : { return_to: flow.returnTo }),
           },
         });
-      return reply.header('cache-control', NO_STORE).send(await this.#view(flow));
+      return reply.header('cache-control', NO_STORE).send(await this.#answers.view(flow));
     } catch (reason) {
       return tell(this.#services, request, reply, reason, true);
     }
@@ -171,13 +169,6 @@ class FlowSurface {
     const flow = await this.#services.flows.find(kind, id);
     if (flow === undefined) throw new FlowFault('flow_not_found');
     return flow;
-  }
-
-  async #view(flow: Flow): Promise<View> {
-    if (flow.kind !== 'settings' || flow.accountId === undefined) return flowView(flow);
-    const account = await this.#services.accounts.get(flow.accountId);
-    const { publicUrl } = this.#config;
-    return flowView(flow, account && accountView(account, { publicUrl }));
   }
 
   // Submit
@@ -200,11 +191,35 @@ class FlowSurface {
       reply.header('cache-control', NO_STORE);
       switch (kind) {
         case 'login':
-          return await this.#login(flow, submission, request, reply, flavour);
+          return await this.#answers.login(
+            await this.#manager.login.submit(
+              flow,
+              submission,
+              await visitorOf(this.#services, request),
+            ),
+            reply,
+            flavour,
+          );
         case 'registration':
-          return await this.#registration(flow, submission, request, reply, flavour);
+          return await this.#answers.registration(
+            await this.#manager.registration.submit(
+              flow,
+              submission,
+              await visitorOf(this.#services, request),
+            ),
+            reply,
+            flavour,
+          );
         case 'settings':
-          return await this.#settings(flow, submission, request, reply, flavour);
+          return await this.#answers.settings(
+            await this.#manager.settings.submit(
+              flow,
+              submission,
+              await visitorOf(this.#services, request),
+            ),
+            reply,
+            flavour,
+          );
         case 'recovery':
           return await this.#recovery(flow, submission, request, reply, flavour);
         case 'verification':
@@ -259,132 +274,6 @@ class FlowSurface {
     });
   }
 
-  async #shown(
-    outcome: { readonly flow: Flow; readonly status: 200 | 400 },
-    reply: FastifyReply,
-    flavour: Flavour,
-  ): Promise<FastifyReply> {
-    const { flow, status } = outcome;
-    if (flavour === 'html') return seeOther(reply, uiUrl(this.#config, flow.kind, flow));
-    return reply.code(status).send(await this.#view(flow));
-  }
-
-  #detour(url: string, reply: FastifyReply, flavour: Flavour): FastifyReply {
-    if (flavour === 'html') return seeOther(reply, url);
-    throw new FlowFault('browser_location_change_required', { redirectTo: url });
-  }
-
-  /** Where the browser goes at the end. */
-  #returnUrl(flow: Flow): string {
-    const { defaultReturnUrl, flows } = this.#config;
-    const { after } = flows[flow.kind];
-    const byMethod = Object.hasOwn(after.byMethod, flow.active ?? '')
-      ? after.byMethod[flow.active ?? '']
-      : undefined;
-    return (
-      flow.returnTo ?? byMethod?.defaultReturnUrl ?? after.defaultReturnUrl ?? defaultReturnUrl
-    );
-  }
-
-  #hand(reply: FastifyReply, { session, token }: IssuedSession): void {
-    const { clock } = this.#services;
-    setSessionCookie(this.#config, reply, token.reveal(), session.expiresAtMs, clock.now());
-  }
-
-  async #login(
-    flow: Flow,
-    submission: Submission,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    flavour: Flavour,
-  ): Promise<FastifyReply> {
-    const visitor = await visitorOf(this.#services, request);
-    const outcome = await this.#manager.login.submit(flow, submission, visitor);
-    if (outcome.kind === 'shown') return this.#shown(outcome, reply, flavour);
-    if (outcome.kind === 'detour') return this.#detour(outcome.url, reply, flavour);
-    const { signedIn, needsAal2 } = outcome;
-    const { session, issued, account } = signedIn;
-    const { publicUrl } = this.#config;
-    if (issued !== undefined && flavour !== 'api') {
-      this.#hand(reply, issued);
-      // Another person may be signed in now: what forms of before knew is void. A registration begins with nobody, and
-      // has just begun a verification for this very browser.
-      renewCsrf(this.#config, reply);
-    }
-    const raise = new URL(`${publicUrl}/self-service/login/browser`);
-    raise.searchParams.set('aal', 'aal2');
-    if (flow.returnTo !== undefined) raise.searchParams.set('return_to', flow.returnTo);
-    if (needsAal2 && flavour === 'spa')
-      throw new FlowFault('browser_location_change_required', { redirectTo: raise.toString() });
-    if (flavour === 'html')
-      return seeOther(reply, needsAal2 ? raise.toString() : this.#returnUrl(outcome.flow));
-    const identity = needsAal2 ? undefined : accountView(account, { publicUrl });
-    const shown = { ...sessionView(session, identity), ...(needsAal2 ? { identity: null } : {}) };
-    const token = issued?.token.reveal();
-    if (flavour === 'api')
-      return reply.send({
-        session: shown,
-        ...(token === undefined ? {} : { session_token: token }),
-      });
-    return reply.send({ session: shown, continue_with: this.#onwards(outcome.flow) });
-  }
-
-  #onwards(flow: Flow): readonly unknown[] {
-    return [{ action: 'redirect_browser_to', redirect_browser_to: this.#returnUrl(flow) }];
-  }
-
-  async #registration(
-    flow: Flow,
-    submission: Submission,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    flavour: Flavour,
-  ): Promise<FastifyReply> {
-    const visitor = await visitorOf(this.#services, request);
-    const outcome = await this.#manager.registration.submit(flow, submission, visitor);
-    if (outcome.kind === 'shown') return this.#shown(outcome, reply, flavour);
-    if (outcome.kind === 'detour') return this.#detour(outcome.url, reply, flavour);
-    const { account, issued, continueWith, verificationUrl } = outcome;
-    if (issued !== undefined && flavour !== 'api') this.#hand(reply, issued);
-    if (flavour === 'html')
-      return seeOther(reply, verificationUrl ?? this.#returnUrl(outcome.flow));
-    const identity = accountView(account, { publicUrl: this.#config.publicUrl });
-    const token = flavour === 'api' ? issued?.token.reveal() : undefined;
-    return reply.send({
-      identity,
-      ...(issued === undefined ? {} : { session: sessionView(issued.session, identity) }),
-      ...(token === undefined ? {} : { session_token: token }),
-      continue_with: [
-        ...(token === undefined
-          ? []
-          : [{ action: 'set_ory_session_token', ory_session_token: token }]),
-        ...continueWith,
-        ...(flavour === 'spa' ? this.#onwards(outcome.flow) : []),
-      ],
-    });
-  }
-
-  async #settings(
-    flow: Flow,
-    submission: Submission,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    flavour: Flavour,
-  ): Promise<FastifyReply> {
-    const visitor = await visitorOf(this.#services, request);
-    const outcome = await this.#manager.settings.submit(flow, submission, visitor);
-    if (outcome.kind === 'detour') return this.#detour(outcome.url, reply, flavour);
-    if (outcome.kind === 'shown') return this.#shown(outcome, reply, flavour);
-    if (flavour === 'html') {
-      const target = outcome.flow.returnTo ?? this.#config.flows.settings.after.defaultReturnUrl;
-      return seeOther(reply, target ?? uiUrl(this.#config, 'settings', outcome.flow));
-    }
-    const view = await this.#view(outcome.flow);
-    if (flavour === 'api') return reply.send(view);
-    const before = outcome.flow.continueWith;
-    return reply.send({ ...view, continue_with: [...before, ...this.#onwards(outcome.flow)] });
-  }
-
   async #recovery(
     flow: Flow,
     submission: Submission,
@@ -403,7 +292,7 @@ class FlowSurface {
     reply: FastifyReply,
     flavour: Flavour,
   ): Promise<FastifyReply> {
-    if (outcome.kind === 'shown') return this.#shown(outcome, reply, flavour);
+    if (outcome.kind === 'shown') return this.#answers.shown(outcome, reply, flavour);
     const { issued, settings } = outcome;
     if (flavour !== 'api') {
       setSessionCookie(
@@ -422,7 +311,7 @@ class FlowSurface {
       throw new FlowFault('browser_location_change_required', { redirectTo: url });
     const token = { action: 'set_ory_session_token', ory_session_token: issued.token.reveal() };
     return reply.send({
-      ...(await this.#view(outcome.flow)),
+      ...(await this.#answers.view(outcome.flow)),
       continue_with: [
         ...(flavour === 'api' ? [token] : []),
         { action: 'show_settings_ui', flow: { id: settings.id, url } },
@@ -439,7 +328,7 @@ class FlowSurface {
   ): Promise<FastifyReply> {
     const visitor = await visitorOf(this.#services, request);
     const outcome = await this.#manager.verification.submit(flow, submission, visitor);
-    return this.#shown(outcome, reply, flavour);
+    return this.#answers.shown(outcome, reply, flavour);
   }
 
   /** Back from signing in again: the page of the settings flow, or of a new one. */

@@ -7,6 +7,7 @@ import { errorBody } from './answer.ts';
 import { addFlowRoutes } from './flows.ts';
 import { addPages } from './pages.ts';
 import { addSessionRoutes, type LogoutHook } from './sessions.ts';
+import { addSocialRoutes } from './social.ts';
 
 const BODY_BYTES_MAX = 256 * 1024;
 
@@ -38,6 +39,7 @@ export async function addPublicAccounts(
     });
     addFlowRoutes(scope, manager);
     end = addSessionRoutes(scope, manager, o.onLogout);
+    addSocialRoutes(scope, manager);
     addPages(scope, manager);
     scope.get('/health/alive', async () => ({ status: 'ok' }));
     scope.get('/health/ready', async (_request, reply) => {

@@ -316,6 +316,19 @@ export const INVALID = {
 
 /** What is wrong with a flow. */
 export const FLOW = {
+  linkMismatch: error(
+    4010009,
+    'This is not the account that has the address. Sign in to that one, or begin again.',
+  ) as UiText,
+  accountUnknown: error(
+    4000037,
+    'This account does not exist or has no login method configured.',
+  ) as UiText,
+  providerRefused: (provider: string, code: string): UiText =>
+    error(4000001, `Signing in with ${provider} did not work (${code}). Please try again.`, {
+      reason: code,
+      provider,
+    }),
   loginExpired: (agoMs: number): UiText =>
     error(4010001, `The login flow expired ${minutes(agoMs)} minutes ago, please try again.`, {
       expired_at: new Date(Date.now() - agoMs).toISOString(),

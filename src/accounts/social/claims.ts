@@ -1,0 +1,41 @@
+/**
+ * What a provider says of a person, in the shape that mappers written for Kratos read. Pure. Only what the provider
+ * signed, or told over its own API, may become a claim.
+ */
+import type { Json, JsonObject } from '../account.ts';
+
+/** Claims as mappers see them: `iss`, `sub`, the known ones as far as they are there, and `raw_claims`. */
+export type Claims = JsonObject & { readonly iss: string; readonly sub: string };
+
+const TEXTS = [
+  ...['oid', 'name', 'given_name', 'family_name', 'last_name', 'middle_name', 'nickname'],
+  ...['preferred_username', 'profile', 'picture', 'website', 'email', 'gender', 'birthdate'],
+  ...['zoneinfo', 'locale', 'phone_number', 'hd', 'team', 'acr'],
+] as const;
+/** Some providers send them as text. */
+const FLAGS = ['email_verified', 'phone_number_verified', 'nonce_supported'] as const;
+const SUBJECT_MAX = 255;
+
+/**
+ * The claims of a provider's answer; what is empty or false is left out, as Kratos does. Undefined where it names no
+ * person: a subject is text of at most 255 characters (OpenID Connect Core 2).
+ */
+export function claimsOf(raw: JsonObject, issuer: string): Claims | undefined {
+  const own = (name: string): Json | undefined =>
+    Object.hasOwn(raw, name) ? raw[name] : undefined;
+  const sub = own('sub');
+  if (typeof sub !== 'string' || sub === '' || sub.length > SUBJECT_MAX) return undefined;
+  const iss = own('iss');
+  const claims: Record<string, Json> = { iss: typeof iss === 'string' ? iss : issuer, sub };
+  for (const name of TEXTS) {
+    const value = own(name);
+    if (typeof value === 'string' && value !== '') claims[name] = value;
+  }
+  for (const name of FLAGS) if ([true, 'true'].includes(own(name) as never)) claims[name] = true;
+  const updatedAt = own('updated_at');
+  const seconds = typeof updatedAt === 'string' ? Date.parse(updatedAt) / 1_000 : updatedAt;
+  if (typeof seconds === 'number' && Number.isFinite(seconds)) claims['updated_at'] = seconds;
+  const amr = own('amr');
+  if (Array.isArray(amr)) claims['amr'] = amr.filter((item) => typeof item === 'string');
+  return { ...claims, raw_claims: raw } as unknown as Claims;
+}
