@@ -7,6 +7,10 @@ const LISTED = [
   'https://*.apps.example',
   'http://127.0.0.1:4455',
   'https://x.example:443/',
+  'myapp://signed-in',
+  'exp://localhost:8081/--/Callback',
+  'javascript://app.example/in',
+  'file:///etc',
 ];
 
 describe('an address to return to', () => {
@@ -19,6 +23,9 @@ describe('an address to return to', () => {
     'http://127.0.0.1:4455/welcome',
     'https://x.example/',
     'https://x.example:443/y',
+    'myapp://signed-in',
+    'MyApp://signed-in/deeper?x=1',
+    'exp://localhost:8081/--/Callback/x',
   ])('%s is allowed', (url) => {
     expect(isReturnAllowed(url, LISTED)).toBe(true);
   });
@@ -54,6 +61,15 @@ describe('an address to return to', () => {
     'JaVaScRiPt:alert(1)//https://app.example/in',
     'data:text/html,x',
     'vbscript:x',
+    'javascript://app.example/in%0aalert(1)',
+    'file:///etc/passwd',
+    'myapp:signed-in',
+    'myapp://other',
+    'myapp://signed-in.evil.example',
+    'myapp://x@signed-in',
+    'exp://localhost:8081/--/Callback/../out',
+    'exp://localhost:8082/--/Callback',
+    'other://signed-in',
     'blob:https://app.example/in',
     'https://apps.example/',
     'https://.apps.example/',

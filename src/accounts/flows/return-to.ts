@@ -5,6 +5,12 @@
 import { PosternError } from '../../kernel/index.ts';
 
 const LENGTH_MAX = 2_048;
+const DEFAULT_PORTS: ReadonlyMap<string, string> = new Map([
+  ['http', ':80'],
+  ['https', ':443'],
+]);
+/** Schemes that browsers run or read from this machine: never followed, even where listed. A native app has its own. */
+const RUNS = /^(javascript|vbscript|data|blob|file|filesystem|about|view-source)$/i;
 
 function isHostAllowed(host: string, listed: string): boolean {
   const pattern = listed.toLowerCase();
@@ -21,8 +27,8 @@ function isPathAllowed(path: string, listed: string): boolean {
 
 /** The parts of a listed address; the star of a host is no URL for parsers, so it is taken apart by hand. */
 function readListed(text: string): { scheme: string; host: string; path: string } | undefined {
-  const [, scheme, host, path] = /^(https?):\/\/([^/?#]+)(\/[^?#]*)?/i.exec(text) ?? [];
-  if (scheme === undefined || host === undefined) return undefined;
+  const [, scheme, host, path] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]+)(\/[^?#]*)?/i.exec(text) ?? [];
+  if (scheme === undefined || host === undefined || RUNS.test(scheme)) return undefined;
   return { scheme: scheme.toLowerCase(), host: host.toLowerCase(), path: path ?? '' };
 }
 
@@ -30,7 +36,7 @@ function readListed(text: string): { scheme: string; host: string; path: string 
 export function isReturnAllowed(text: string, listed: readonly string[]): boolean {
   // Browsers drop tabs and line ends, and read a backslash as a slash.
   if (text.length > LENGTH_MAX || /[\p{Cc}\\\s]/u.test(text)) return false;
-  if (!/^https?:\/\/[^/]/i.test(text) || !URL.canParse(text)) return false;
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(text) || !URL.canParse(text)) return false;
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') return false;
   // Encoded dots and slashes could climb out of a listed path behind a proxy that decodes them.
@@ -39,8 +45,9 @@ export function isReturnAllowed(text: string, listed: readonly string[]): boolea
   return listed.some((entry) => {
     const l = readListed(entry);
     if (l === undefined || l.scheme !== scheme) return false;
-    const defaultPort = scheme === 'https' ? ':443' : ':80';
-    const host = l.host.endsWith(defaultPort) ? l.host.slice(0, -defaultPort.length) : l.host;
+    const defaultPort = DEFAULT_PORTS.get(scheme);
+    const isDefault = defaultPort !== undefined && l.host.endsWith(defaultPort);
+    const host = isDefault ? l.host.slice(0, -defaultPort.length) : l.host;
     return isHostAllowed(url.host.toLowerCase(), host) && isPathAllowed(url.pathname, l.path);
   });
 }

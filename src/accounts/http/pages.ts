@@ -64,7 +64,11 @@ class PageSurface {
     if (raise !== undefined) return seeOther(reply, raise);
     const links = await this.#links(session, flow.returnTo);
     const page = renderFlow(kind, pageOf(flow), { brand: this.#brand, links });
-    const targets = [...config.allowedReturnUrls, ...applicationOf(flow, config.publicUrl)];
+    const targets = [
+      ...config.allowedReturnUrls,
+      ...applicationOf(flow, config.publicUrl),
+      ...providersOf(flow, config),
+    ];
     return this.#send(reply, page, targetsOf(flow, targets));
   }
 
@@ -144,10 +148,24 @@ function pageOf(flow: Flow): Parameters<typeof renderFlow>[1] {
 /** A browser holds `form-action` against the redirect behind a form as well. */
 function targetsOf(flow: Flow, allowed: readonly string[]): readonly string[] {
   const origins = [flow.returnTo, ...allowed].flatMap((text) => {
-    const [origin] = /^(https?:\/\/[^/?#;,\s']+|[a-z][a-z0-9+.-]*:$)/i.exec(text ?? '') ?? [];
+    const [origin] =
+      /^(https?:\/\/[^/?#;,\s']+|(?!https?:\/)[a-z][a-z0-9+.-]*:)/i.exec(text ?? '') ?? [];
     return origin === undefined ? [] : [origin];
   });
   return origins;
+}
+
+/**
+ * Where a button of social sign-in may lead. A provider sends people on to sites of its own choice (an employer's sign-in,
+ * another host name), and a browser holds `form-action` against each of them: every https site, and providers on loopback.
+ */
+function providersOf(
+  { ui }: Flow,
+  config: AccountsManager['services']['config'],
+): readonly string[] {
+  if (!ui.nodes.some(({ group }) => group === 'oidc')) return [];
+  const issuers = config.methods.oidc.providers.map(({ issuerUrl }) => issuerUrl ?? '');
+  return ['https:', ...issuers.filter((url) => url.startsWith('http://'))];
 }
 
 /** Where the OpenID Provider sends the browser on to, when the flow returns to it. */

@@ -4,7 +4,14 @@
  * no redirect, and is bounded in time and size; ID tokens count only with a valid signature.
  */
 import { createHmac } from 'node:crypto';
-import { createRemoteJWKSet, importPKCS8, jwtVerify, SignJWT } from 'jose';
+import {
+  createRemoteJWKSet,
+  customFetch,
+  importPKCS8,
+  type JWTVerifyGetKey,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
 import * as oauth from 'openid-client';
 import { type Clock, PosternError } from '../../kernel/index.ts';
 import type { Json, JsonObject } from '../account.ts';
@@ -59,6 +66,7 @@ export class SocialProvider {
   readonly #clock: Clock;
   /** Apple's client secret is a token of ours, made for each use. */
   #appleSecret = '';
+  #keys: { readonly url: string; readonly get: JWTVerifyGetKey } | undefined;
   #known: { readonly client: oauth.Configuration; readonly atMs: number } | undefined;
 
   constructor(config: OidcProviderConfig, o: { readonly baseUrl: string; readonly clock: Clock }) {
@@ -133,17 +141,13 @@ export class SocialProvider {
       throw new ProviderRefusal('id_token_not_supported');
     try {
       const server = (await this.#client()).serverMetadata();
-      const { payload } = await jwtVerify(
-        idToken,
-        createRemoteJWKSet(new URL(server.jwks_uri ?? ''), { timeoutDuration: ANSWER_MS }),
-        {
-          issuer: server.issuer,
-          audience: [clientId, ...additionalAudiences],
-          algorithms: ['RS256', 'ES256', 'PS256', 'EdDSA'],
-          requiredClaims: ['sub', 'exp', 'iat'],
-          currentDate: new Date(this.#clock.now()),
-        },
-      );
+      const { payload } = await jwtVerify(idToken, this.#keysAt(server.jwks_uri ?? ''), {
+        issuer: server.issuer,
+        audience: [clientId, ...additionalAudiences],
+        algorithms: ['RS256', 'ES256', 'PS256', 'EdDSA'],
+        requiredClaims: ['sub', 'exp', 'iat'],
+        currentDate: new Date(this.#clock.now()),
+      });
       // Apps of these two can't always choose a nonce; one that is there has to be the caller's.
       const mayLack = isNative && payload['nonce'] === undefined;
       if (!mayLack && (nonce === undefined || payload['nonce'] !== nonce))
@@ -155,6 +159,15 @@ export class SocialProvider {
       if (reason instanceof ProviderRefusal) throw reason;
       throw new ProviderRefusal('invalid_id_token', reason);
     }
+  }
+
+  /** The provider's keys; kept, since anybody may send ID tokens and each would ask the provider for them. */
+  #keysAt(url: string): JWTVerifyGetKey {
+    if (this.#keys?.url !== url) {
+      const fetched = { [customFetch]: boundedFetch, timeoutDuration: ANSWER_MS };
+      this.#keys = { url, get: createRemoteJWKSet(new URL(url), fetched) };
+    }
+    return this.#keys.get;
   }
 
   async #claims(
