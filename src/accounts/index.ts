@@ -1,6 +1,7 @@
 /** The door of accounts: people, how they sign in, and their sessions. */
 export type { Account, JsonObject, Session } from './account.ts';
 export { Administration } from './administration.ts';
+export { networkOf } from './budgets.ts';
 export { type AccountsConfig, defaultConfig } from './config/config.ts';
 export { readKratos } from './config/read.ts';
 export { Courier } from './courier/courier.ts';

@@ -357,11 +357,13 @@ export class ClientManager {
     return secret;
   }
 
-  /** Removes a client; its tokens are refused from then on. Throws `not_found`. */
+  /** Removes a client with its tokens and what people agreed to. Throws `not_found`. */
   async delete(id: string, actor: Actor): Promise<void> {
     await this.get(id, actor);
     await this.#store.write(async (trx) => {
       await trx.deleteFrom('oidc_clients').where('client_id', '=', id).execute();
+      // Its id may be given again one day; its tokens and what people agreed to are nobody's then.
+      await trx.deleteFrom('oidc_records').where('client_id', '=', id).execute();
       await this.#log(trx, actor, 'oidc:client.delete', id);
     });
   }

@@ -8,13 +8,14 @@ import {
   type ClientMetadata,
   type Configuration,
   errors,
-  interactionPolicy,
   type KoaContextWithOIDC,
 } from 'oidc-provider';
+import { CLAIMS, claimsOf, SCOPES } from './claims.ts';
 import { isOriginAllowed } from './client-urls.ts';
 import { newClientId, newClientSecret, type OidcClient } from './clients.ts';
+import { ACRS, policy } from './policy.ts';
 import type { Records } from './records.ts';
-import type { Api, Page, Pages, People, Profile } from './types.ts';
+import type { Api, Page, Pages, People } from './types.ts';
 
 export const ROUTES = {
   authorization: '/authorize',
@@ -31,54 +32,11 @@ export const ROUTES = {
   userinfo: '/userinfo',
 } as const;
 
-export const ACRS = ['aal1', 'aal2'] as const;
-/** How Auth0's clients ask for a second factor. */
-const MULTI_FACTOR = 'http://schemas.openid.net/pape/policies/2007/06/multi-factor';
-
 const MINUTE_S = 60;
 const HOUR_S = 3_600;
 const DAY_S = 24 * HOUR_S;
 /** However often it is exchanged, a refresh token's family ends. */
 export const REFRESH_S: number = 30 * DAY_S;
-
-export const SCOPES: Readonly<Record<string, string>> = {
-  openid: 'Know who you are',
-  profile: 'See your name and picture',
-  email: 'See your e-mail address',
-  offline_access: 'Stay signed in while you are away',
-};
-const CLAIMS = {
-  acr: null,
-  amr: null,
-  auth_time: null,
-  sid: null,
-  iss: null,
-  openid: ['sub'],
-  profile: ['name', 'nickname', 'given_name', 'family_name', 'picture', 'updated_at'],
-  email: ['email', 'email_verified'],
-};
-
-/** Whether a request asks for a second factor. */
-export function wantsSecondFactor(acrValues: unknown): boolean {
-  const values = typeof acrValues === 'string' ? acrValues.split(' ') : [];
-  return values.includes('aal2') || values.includes(MULTI_FACTOR);
-}
-
-/** The claims of a person (OpenID Connect Core section 5.1), without what is unknown. */
-export function claimsOf(accountId: string, profile: Profile): Record<string, unknown> {
-  const { email } = profile;
-  const claims: Record<string, unknown> = {
-    name: profile.name,
-    nickname: profile.nickname,
-    given_name: profile.givenName,
-    family_name: profile.familyName,
-    picture: profile.picture,
-    updated_at: Math.floor(profile.updatedAtMs / 1_000),
-    ...(email === undefined ? {} : { email, email_verified: profile.isEmailVerified }),
-  };
-  for (const [name, value] of Object.entries(claims)) if (value === undefined) delete claims[name];
-  return { ...claims, sub: accountId };
-}
 
 /** A client as oidc-provider knows it (RFC 7591). `isBySecret` tells how it proves itself in this request. */
 export function clientMetadata(
@@ -140,42 +98,6 @@ function keepOfflineAccess(ctx: KoaContextWithOIDC, value: string | undefined): 
   params[OFFLINE] = '1';
 }
 
-/** The checks before a code is issued: ours instead of the library's where Auth0's users expect others. */
-function policy(): interactionPolicy.DefaultPolicy {
-  const prompts = interactionPolicy.base();
-  prompts.get('login')?.checks.add(
-    new interactionPolicy.Check('step_up', 'a second factor is asked for', (ctx) => {
-      const { oidc } = ctx;
-      return (
-        wantsSecondFactor(oidc.params?.['acr_values']) &&
-        oidc.session?.acr !== 'aal2' &&
-        oidc.result?.login === undefined
-      );
-    }),
-  );
-  const consent = prompts.get('consent');
-  // RFC 8252 section 8.6 asks for it because another app may hold the callback: not one under https, nor a device flow.
-  consent?.checks.remove('native_client_prompt');
-  consent?.checks.add(
-    new interactionPolicy.Check(
-      'native_client_prompt',
-      'native clients need a person to agree',
-      'interaction_required',
-      ({ oidc }) => {
-        const target = oidc.params?.['redirect_uri'];
-        return (
-          oidc.client?.applicationType === 'native' &&
-          oidc.deviceCode === undefined &&
-          typeof target === 'string' &&
-          !target.startsWith('https://') &&
-          oidc.result?.consent === undefined
-        );
-      },
-    ),
-  );
-  return prompts;
-}
-
 function show(ctx: KoaContextWithOIDC, page: Page): void {
   for (const [name, value] of Object.entries(page.headers)) ctx.set(name, value);
   ctx.body = page.html;
@@ -201,6 +123,8 @@ const USER_CODE_FAULTS: Readonly<Record<string, string>> = {
   ExpiredError: 'This code has expired. Start again on your device.',
   AlreadyUsedError: 'This code was used already. Start again on your device.',
   AbortedError: 'You refused. The device was told.',
+  TooManyGuesses:
+    'Too many codes were tried from here. Wait a few minutes, then enter yours again.',
 };
 
 export interface ConfigurationParts {
@@ -421,7 +345,8 @@ export function configurationOf(parts: ConfigurationParts): Configuration {
         // Auth0's `audience` is RFC 8707's `resource`.
         defaultResource: async (ctx, _client, oneOf) => {
           if (oneOf !== undefined && oneOf.length > 0) return oneOf;
-          const audience: unknown = ctx.oidc.params?.['audience'];
+          // At the token endpoint it is in the body alone.
+          const audience: unknown = ctx.oidc.params?.['audience'] ?? ctx.oidc.body?.['audience'];
           return typeof audience === 'string' && audience !== '' ? audience : (undefined as never);
         },
         useGrantedResource: async () => true,

@@ -21,6 +21,12 @@ const SWEEP_INTERVAL_MS = 60_000;
 const REFRESH_OVERLAP_MS = 5_000;
 const COOKIE_KEY = 'oidc/cookies';
 const FORM_BYTES_MAX = 4_096;
+/** What the library reads of a body; a larger one is refused before. */
+const BODY_BYTES_MAX = 56 * 1_024;
+/** A request for authorisation that came as a form goes on as an address. */
+const AUTHORIZE_BYTES_MAX = 16 * 1_024;
+/** Answered by pages; the others speak JSON. */
+const PAGE_PATHS = /^\/(authorize|activate|oidc\/logout)(\/|$)/;
 
 type Library = typeof import('./library.ts');
 
@@ -168,7 +174,7 @@ export class OidcHost {
       scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
       for (const url of PATHS)
         scope.route({
-          method: [...METHODS],
+          method: url === '/authorize' ? ['GET', 'OPTIONS'] : [...METHODS],
           url,
           exposeHeadRoute: false,
           handler: (q, r) => this.#serve(q, r),
@@ -190,6 +196,15 @@ export class OidcHost {
           await library.decideInteraction(this.#interaction(provider), q.raw, r.raw, isAllowed);
         }),
       );
+      // OpenID Connect Core 3.1.2.1 asks for POST too. By GET, cookies come along from other sites.
+      scope.post('/authorize', { bodyLimit: AUTHORIZE_BYTES_MAX }, (q, r) => {
+        const fields = typeof q.body === 'object' && q.body !== null ? Object.entries(q.body) : [];
+        const given = fields.flatMap(([name, value]) =>
+          [value].flat().map((v): [string, string] => [name, String(v)]),
+        );
+        const url = `${this.#parts.issuer}authorize?${new URLSearchParams(given)}`;
+        return r.code(303).header('location', url).header('cache-control', 'no-store').send();
+      });
       scope.get('/v2/logout', (q, r) => this.#v2Logout(q, r));
     });
   }
@@ -199,7 +214,24 @@ export class OidcHost {
   }
 
   async #serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX)
+      return this.#tooLarge(request, reply);
     await this.#raw(request, reply, async ({ handle }) => handle(request.raw, reply.raw));
+  }
+
+  /** Refuses a body without reading it. */
+  async #tooLarge(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const detail = `The request is larger than ${BODY_BYTES_MAX} bytes`;
+    reply.code(413).header('connection', 'close').header('cache-control', 'no-store');
+    if (!PAGE_PATHS.test(request.url.split('?')[0] ?? '')) {
+      await reply.send({ error: 'invalid_request', error_description: detail });
+      return;
+    }
+    const page = this.#parts.pages.error({
+      ...{ title: 'This request does not work', detail },
+      code: 'invalid_request',
+    });
+    await reply.headers(page.headers).send(page.html);
   }
 
   /** Runs what answers on the raw connection; a fault before it becomes an answer of ours. */

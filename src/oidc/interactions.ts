@@ -5,7 +5,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type Provider from 'oidc-provider';
-import { SCOPES, wantsSecondFactor } from './configuration.ts';
+import { SCOPES } from './claims.ts';
+import { askedAtMs, wantsSecondFactor } from './policy.ts';
 import type { Page, Pages, People, Scope, SignedIn } from './types.ts';
 
 export interface InteractionParts {
@@ -47,7 +48,8 @@ async function detailsOf(
 function lacking(details: Details, signedIn: SignedIn): 'nothing' | 'refresh' | 'aal2' {
   if (!signedIn.isEnough) return 'aal2';
   const { reasons } = details.prompt;
-  const isFresh = signedIn.authenticatedAtMs >= details.iat * 1_000;
+  const sinceMs = askedAtMs(details.prompt.details) ?? (details.iat + 1) * 1_000;
+  const isFresh = signedIn.authenticatedAtMs >= sinceMs;
   if (reasons.some((r) => FRESH.has(r)) && !isFresh) return 'refresh';
   const wantsAal2 =
     wantsSecondFactor(details.params['acr_values']) ||

@@ -74,6 +74,25 @@ export function createProvider(
     return rpLogout(oidc, next, { ...parts, cookieName, end });
   });
   provider.use(async (ctx, next) => {
+    try {
+      await next();
+    } catch (reason) {
+      // A form for codes from a browser that was never on its page: the library's own handler of faults stumbles over it.
+      const { session } = (ctx as KoaContextWithOIDC).oidc ?? {};
+      const isForm = ctx.method === 'POST' && ctx.path === ROUTES.code_verification;
+      if (!isForm || session?.exp !== undefined) throw reason;
+      const detail = 'Open the page for codes in this browser, and enter the code there.';
+      const page = parts.pages.error({
+        title: 'That did not work',
+        detail,
+        code: 'invalid_request',
+      });
+      ctx.status = 400;
+      ctx.set({ ...page.headers });
+      ctx.body = page.html;
+    }
+  });
+  provider.use(async (ctx, next) => {
     // The library would post the code on by a script; our page shows it filled in, and needs none.
     if (ctx.method === 'GET' && ctx.path === ROUTES.code_verification) {
       const given = ctx.query['user_code'];

@@ -6,10 +6,14 @@ import { onEachStore, type Rooms } from './stores.fixture.ts';
 
 const OVERLAP_MS = 5_000;
 const ended = new Set<string>();
+let guesses = 1_000;
 const recordsOf = (rooms: Rooms): Records =>
   new Records({
     ...rooms,
-    people: { isStanding: async (id) => !ended.has(id) },
+    people: {
+      isStanding: async (id) => !ended.has(id),
+      spendGuess: async () => guesses-- > 0,
+    },
     refreshOverlapMs: OVERLAP_MS,
   });
 const payloadOf = (sessionId: string, more: Partial<AdapterPayload> = {}): AdapterPayload => ({

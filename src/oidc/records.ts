@@ -5,8 +5,8 @@
  * whichever server it is asked for; a code is consumed once, however many ask at the same time.
  */
 import { createHash, createHmac } from 'node:crypto';
-import type { Adapter, AdapterPayload } from 'oidc-provider';
-import { errors } from 'oidc-provider';
+import type { Adapter, AdapterPayload, KoaContextWithOIDC } from 'oidc-provider';
+import { errors, Provider } from 'oidc-provider';
 import type { Fabric } from '../fabric/index.ts';
 import type { Clock } from '../kernel/index.ts';
 import type { Store } from '../store/index.ts';
@@ -31,13 +31,23 @@ export function sessionOfUid(uid: string | undefined): string | undefined {
   return uid === undefined || at < 1 ? undefined : uid.slice(0, at);
 }
 
+/** Shown on the page where codes are typed. */
+export class TooManyGuesses extends Error {
+  override readonly name = 'TooManyGuesses';
+  readonly statusCode = 429;
+  readonly expose = true;
+  constructor() {
+    super('too many user codes were tried');
+  }
+}
+
 const hashId = (id: string): string => createHash('sha256').update(id).digest('hex');
 
 export interface RecordParts {
   readonly store: Store;
   readonly fabric: Fabric;
   readonly clock: Clock;
-  readonly people: Pick<People, 'isStanding'>;
+  readonly people: Pick<People, 'isStanding' | 'spendGuess'>;
   /** For how long a refresh token that was just exchanged is taken again, so that a lost answer signs nobody out. */
   readonly refreshOverlapMs: number;
 }
@@ -145,6 +155,7 @@ class RecordAdapter implements Adapter {
         payload.userCode === undefined ? null : await this.#records.hashUserCode(payload.userCode),
       session_id: this.#sessionOf(payload),
       account_id: payload.accountId ?? null,
+      client_id: payload.clientId ?? null,
       expires_at_ms: expiresIn === undefined ? null : clock.now() + expiresIn * 1_000,
     };
     await store.write((trx) =>
@@ -168,8 +179,17 @@ class RecordAdapter implements Adapter {
     return this.#read(await this.#select().where('id_hash', '=', hashId(id)).executeTakeFirst());
   }
   async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
+    await this.#spendGuess();
     const hash = await this.#records.hashUserCode(userCode);
     return this.#read(await this.#select().where('user_code_hash', '=', hash).executeTakeFirst());
+  }
+  /** Short codes are guessed, not stolen: every look at one counts, by who looks and from where. */
+  async #spendGuess(): Promise<void> {
+    const { ctx } = Provider;
+    const accountId = (ctx as KoaContextWithOIDC | undefined)?.oidc?.session?.accountId;
+    const address = ctx?.req.socket.remoteAddress ?? '';
+    if (!(await this.#records.parts.people.spendGuess({ address, accountId })))
+      throw new TooManyGuesses();
   }
   async findByUid(uid: string): Promise<AdapterPayload | undefined> {
     return this.#read(await this.#select().where('uid', '=', uid).executeTakeFirst());

@@ -51,6 +51,11 @@ export interface People {
   /** Set-Cookie texts that make the browser forget a session. */
   readonly forgetting: readonly string[];
   signInUrl(o: SignInOptions): string;
+  /** Takes one try at a device's code. False when there is none left for this address or person. */
+  spendGuess(o: {
+    readonly address: string;
+    readonly accountId: string | undefined;
+  }): Promise<boolean>;
 }
 
 /** A grant by which somebody registers clients from outside. */

@@ -22,6 +22,7 @@ import type { Fabric } from '../fabric/index.ts';
 import { type Logger, PosternError, systemClock } from '../kernel/index.ts';
 import type { Store } from '../store/index.ts';
 import type { ServerCertificate } from './certificate.ts';
+import type { ServerConfig } from './config.ts';
 import { refuseForeign } from './foreign.ts';
 import { type OidcRoom, openOidc } from './oidc.ts';
 import { openPeople, type PeopleRoom } from './people.ts';
@@ -60,7 +61,11 @@ interface Parts {
 
 /** Opens the accounts of a server whose public address is known. Throws what is wrong with the configuration. */
 export async function openAccounts(
-  given: { readonly publicUrl: string; readonly kratosFile: string | undefined },
+  given: {
+    readonly publicUrl: string;
+    readonly kratosFile: string | undefined;
+    readonly apis: ServerConfig['apis'];
+  },
   parts: Parts,
 ): Promise<AccountsRoom> {
   const config = await configOf(given);
@@ -89,7 +94,7 @@ export async function openAccounts(
     messages: courier,
   });
   const administration = new Administration(manager.services);
-  const oidc = await openOidc(manager, { ...parts, apis: [] });
+  const oidc = await openOidc(manager, { ...parts, apis: given.apis });
   courier.start();
   const closers: (() => Promise<void>)[] = [async () => oidc.close(), () => courier.close()];
   const ready = { isReady: () => parts.store.ping(), version: parts.version };

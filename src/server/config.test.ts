@@ -42,7 +42,7 @@ describe('the configuration', () => {
     const { permissions, ...rest } = config;
     expect(rest).toEqual({
       ...{ ...DEFAULTS, home, rootKeyFile: join(home, 'root.key') },
-      ...{ hasAccounts: true, accountsUrl: undefined, kratosFile: undefined },
+      ...{ apis: [], hasAccounts: true, accountsUrl: undefined, kratosFile: undefined },
       accountsAdmin: { host: '127.0.0.1', port: 4434, isOpen: false },
     });
     const own = (port: number) => ({ host: '127.0.0.1', port, isOpen: false, cors: undefined });
@@ -151,4 +151,17 @@ describe('a configuration that is not valid', () => {
   });
   it('is refused for a log level of the environment that is not known', () =>
     expect(() => load({ POSTERN_LOG_LEVEL: 'loud' })).toThrow('POSTERN_LOG_LEVEL'));
+  it.each([
+    ['audience: x', 'is no absolute URI'],
+    ['audience: "https://a.example/#x"', 'is no absolute URI'],
+    ['audience: "https://a.example/", lifespan: 2d', 'is not from 1s to 24h'],
+    ['audience: "https://a.example/", lifespan: soon', 'lifespan'],
+  ])('is refused for an API with %s', (text, why) => {
+    file(`accounts: { apis: [ { ${text} } ] }`);
+    expect(() => load()).toThrow(why);
+  });
+  it('is refused for an API that is there twice', () => {
+    file('accounts: { apis: [ { audience: "a:b" }, { audience: "a:b" } ] }');
+    expect(() => load()).toThrow('accounts.apis[1].audience is there twice');
+  });
 });

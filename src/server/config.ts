@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { parse } from 'yaml';
-import { PosternError, Secret } from '../kernel/index.ts';
+import { PosternError, parseDurationMs, Secret } from '../kernel/index.ts';
 import { parseAddress } from '../trust/light.ts';
 import {
   loadPermissionConfig,
@@ -19,6 +19,16 @@ import {
 /** As many as a ticket carries. */
 const ADVERTISED_MAX = 16;
 const Strict = { additionalProperties: false } as const;
+const ApiFile = Type.Object(
+  {
+    audience: Type.String({ description: 'An absolute URI, `aud` of its tokens' }),
+    scopes: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,100}$' })),
+    ),
+    lifespan: Type.Optional(Type.String({ description: 'Of its access tokens. Default 1h' })),
+  },
+  Strict,
+);
 /** The schema of the file, published as JSON Schema. */
 const ConfigFile = Type.Object(
   {
@@ -64,6 +74,12 @@ const ConfigFile = Type.Object(
               },
               Strict,
             ),
+          ),
+          apis: Type.Optional(
+            Type.Array(ApiFile, {
+              maxItems: 100,
+              description: 'APIs that applications ask access tokens for, by `audience`',
+            }),
           ),
           kratos: Type.Optional(Type.String({ description: 'The path of a kratos.yml' })),
           public_url: Type.Optional(
@@ -112,6 +128,12 @@ export interface ServerConfig {
   };
   /** How browsers reach the public listener, without a slash at the end; undefined: as it listens. */
   readonly accountsUrl: string | undefined;
+  /** What applications may ask access tokens for. */
+  readonly apis: readonly {
+    readonly audience: string;
+    readonly scopes: readonly string[];
+    readonly lifespanMs: number;
+  }[];
 }
 
 /** `POSTERN_SERVER_HOME`, else `~/.postern-server`. */
@@ -175,6 +197,25 @@ function level({ value = 'info', origin }: Setting<string>): ServerConfig['logLe
   throw new PosternError('invalid', `${origin}: "${value}" is none of debug, info, warn, error`);
 }
 
+const API_LIFESPAN_MAX_MS = 24 * 3_600_000;
+
+/** The APIs of a file. Throws `invalid`, naming the place. */
+function apisOf(list: readonly Static<typeof ApiFile>[]): ServerConfig['apis'] {
+  return list.map(({ audience, scopes = [], lifespan = '1h' }, place) => {
+    const origin = `accounts.apis[${place}]`;
+    const isSecond = list.findIndex((other) => other.audience === audience) < place;
+    if (!URL.canParse(audience) || audience.includes('#') || isSecond)
+      throw new PosternError(
+        'invalid',
+        `${origin}.audience is ${isSecond ? 'there twice' : 'no absolute URI without a fragment (RFC 8707)'}`,
+      );
+    const lifespanMs = naming(`${origin}.lifespan`, () => parseDurationMs(lifespan));
+    if (lifespanMs < 1_000 || lifespanMs > API_LIFESPAN_MAX_MS)
+      throw new PosternError('invalid', `${origin}.lifespan is not from 1s to 24h`);
+    return { audience, scopes, lifespanMs };
+  });
+}
+
 /** Reads and checks the configuration. Throws `invalid`, naming the key. */
 export function loadServerConfig(
   o: {
@@ -223,6 +264,7 @@ export function loadServerConfig(
       path === undefined ? home : dirname(resolve(path)),
       env,
     ),
+    apis: apisOf(file.accounts?.apis ?? []),
     hasAccounts: env['POSTERN_ACCOUNTS'] !== 'off' && file.accounts?.enabled !== false,
     kratosFile:
       file.accounts?.kratos === undefined

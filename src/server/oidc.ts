@@ -7,6 +7,7 @@ import {
   highestAal,
   isSureEnough,
   type JsonObject,
+  networkOf,
   readCookies,
   type Session,
 } from '../accounts/index.ts';
@@ -24,6 +25,8 @@ import {
 import type { Store } from '../store/index.ts';
 import { providerPages } from './provider-pages.ts';
 
+/** After which all tries at devices' codes are there again. */
+const GUESSES_MS = 10 * 60_000;
 const TOKEN = /^[0-9a-f]{64}$/;
 
 /** Methods as authentication method references (RFC 8176). */
@@ -142,6 +145,20 @@ function peopleOf(manager: AccountsManager, onEnd: (sessionId: string) => Promis
         });
       });
       await onEnd(sessionId);
+    },
+    spendGuess: async ({ address, accountId }) => {
+      const waitMs = await services.budgets.take([
+        {
+          name: 'device code network',
+          subject: networkOf(address),
+          burst: 60,
+          refillMs: GUESSES_MS,
+        },
+        ...(accountId === undefined
+          ? []
+          : [{ name: 'device code account', subject: accountId, burst: 20, refillMs: GUESSES_MS }]),
+      ]);
+      return waitMs === 0;
     },
     forgetting: [clearSessionCookie(config)],
     signInUrl: ({ returnTo, isRefresh, acr, isSignup }) => {

@@ -129,6 +129,8 @@ export interface OidcRecordsTable {
   /** The session of the accounts by which it came to be. */
   session_id: string | null;
   account_id: string | null;
+  /** The application it was given to: what is left of one that is deleted goes with it. */
+  client_id: string | null;
   consumed_at_ms: number | null;
   expires_at_ms: number | null;
 }
@@ -273,12 +275,13 @@ export const ACCOUNT_TABLES: Readonly<Record<keyof AccountTables, TableShape>> =
       user_code_hash: 'text?',
       session_id: 'text?',
       account_id: 'text?',
+      client_id: 'text?',
       consumed_at_ms: 'number?',
       expires_at_ms: 'number?',
     },
     key: ['model', 'id_hash'],
     index: [['expires_at_ms']],
-    sparseIndex: ['grant_id', 'uid', 'user_code_hash', 'session_id', 'account_id'],
+    sparseIndex: ['grant_id', 'uid', 'user_code_hash', 'session_id', 'account_id', 'client_id'],
   },
   oidc_clients: {
     columns: {

@@ -21,8 +21,8 @@ export class OidcSite {
     this.base = base;
     this.token = token;
   }
-  static async start(world: World): Promise<OidcSite> {
-    await world.startServer();
+  static async start(world: World, ...options: readonly string[]): Promise<OidcSite> {
+    await world.startServer(...options);
     await world.ok('admin', 'enroll');
     const state: { public: string } = JSON.parse(
       readFileSync(join(world.serverHome, 'server.json'), 'utf8'),

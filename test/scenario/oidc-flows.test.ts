@@ -117,6 +117,13 @@ describe('a refresh token', () => {
 });
 
 describe('prompts', () => {
+  it('login asks again who signed in a moment before', async () => {
+    const browser = await site.person();
+    const page = await browser.open(site.authorize(await site.client(), { prompt: 'login' }));
+    expect(page.url).toContain('/login');
+    expect(page.text).toContain('password');
+  });
+
   it('none asks nobody: a code for who is signed in, an error for who is not', async () => {
     const made = await site.client();
     const url = site.authorize(made, { prompt: 'none' });
@@ -223,6 +230,21 @@ describe('a device', () => {
     expect(await poll(id, begun)).toMatchObject({ error: 'access_denied' });
   });
 
+  it('has a code that nobody can go on guessing, here or from another browser', async () => {
+    const foe = await site.person();
+    const page = await foe.open('/activate');
+    const guess = (): Promise<Page> => foe.submit(page, {}, ['user_code', 'BBBB-BBBB']);
+    let told = await guess();
+    for (let tries = 0; tries < 25 && told.status === 200; tries++)
+      told = await enter(foe, 'BBBB-CCCC');
+    expect(told.status).toBe(429);
+    expect(told.text).toContain('Too many codes');
+    // Somebody else behind the same address is let in still.
+    const { id } = await site.client({ type: 'native', callback_urls: [] });
+    const begun = await begin(id);
+    expect((await enter(await site.person(), begun.user_code)).text).toContain('Shop');
+  });
+
   it('is not agreed to by a form that another site posts', async () => {
     const { id } = await site.client({ type: 'native', callback_urls: [] });
     const begun = await begin(id);
@@ -237,6 +259,26 @@ describe('a device', () => {
 });
 
 describe('other ways in', () => {
+  it('are a form, as OpenID Connect asks for', async () => {
+    const made = await site.client();
+    const browser = await site.person();
+    const asked = new URL(site.authorize(made));
+    const posted = await browser.ask('POST', '/authorize', {
+      form: Object.fromEntries(asked.searchParams),
+    });
+    expect(posted.status).toBe(303);
+    const back = await toCallback(browser, posted.location ?? '');
+    expect(back.searchParams.get('code')).toBeTypeOf('string');
+    const twice = await fetch(`${site.base}/authorize`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: `${asked.searchParams}&client_id=other`,
+    });
+    const told = await browser.ask('GET', twice.headers.get('location') ?? '');
+    expect(told.status).toBe(400);
+  });
+
   it('are a pushed request, and a wildcard callback', async () => {
     const made = await site.client({
       callback_urls: [CALLBACK, 'http://*.ngrok-free.app/callback'],
@@ -290,5 +332,19 @@ describe('an application that is deleted', () => {
       client.fetchUserInfo(config, tokens.access_token, client.skipSubjectCheck),
     ).rejects.toThrow();
     await expect(client.refreshTokenGrant(config, tokens.refresh_token ?? '')).rejects.toThrow();
+  });
+
+  it('leaves nothing to another that gets its id', async () => {
+    const made = await site.client({ id: 'reused' });
+    const config = await site.config(made);
+    const url = site.authorize(made, { scope: 'openid offline_access' });
+    const back = await toCallback(await site.person(), url);
+    const tokens = await client.authorizationCodeGrant(config, back, { expectedState: 's' });
+    expect((await site.api('DELETE', '/api/v1/clients/reused')).status).toBe(200);
+    const next = await site.config(await site.client({ id: 'reused' }));
+    await expect(
+      client.fetchUserInfo(next, tokens.access_token, client.skipSubjectCheck),
+    ).rejects.toThrow();
+    await expect(client.refreshTokenGrant(next, tokens.refresh_token ?? '')).rejects.toThrow();
   });
 });
