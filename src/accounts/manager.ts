@@ -13,6 +13,7 @@ import { SettingsFlows } from './flows/settings.ts';
 import { SocialFlows } from './flows/social.ts';
 import { FlowStore } from './flows/store.ts';
 import { VerificationFlows } from './flows/verification.ts';
+import { FlowHooks } from './hooks/flow-hooks.ts';
 import { createCodeMethod } from './methods/code.ts';
 import { createLookupMethod } from './methods/lookup-secret.ts';
 import { createSocialMethod, type Providers } from './methods/oidc.ts';
@@ -90,6 +91,9 @@ export class AccountsManager {
     // Made now: a key that is first made inside of a transaction would wait for it.
     for (const name of ['accounts/flows', 'accounts/codes', 'accounts/logout', 'accounts/messages'])
       await fabric.keyring.secret(name);
+    const schemas = new Map(
+      config.schemas.map(({ id, document }) => [id, compileIdentitySchema(id, document)]),
+    );
     const services: Services = {
       ...parts,
       accounts,
@@ -99,9 +103,8 @@ export class AccountsManager {
       }),
       flows: new FlowStore({ store, fabric, clock }),
       budgets: new Budgets({ store, clock }),
-      schemas: new Map(
-        config.schemas.map(({ id, document }) => [id, compileIdentitySchema(id, document)]),
-      ),
+      schemas,
+      hooks: new FlowHooks({ ...parts, schemas }),
     };
     const manager = new AccountsManager(services);
     manager.#sweeper = setInterval(() => void manager.#sweep(), SWEEP_INTERVAL_MS);

@@ -9,6 +9,7 @@ import type { Account, Via } from './account.ts';
 import type { Budgets } from './budgets.ts';
 import type { AccountsConfig } from './config/config.ts';
 import type { FlowStore } from './flows/store.ts';
+import type { FlowHooks } from './hooks/flow-hooks.ts';
 import type { AccountRepository } from './repository.ts';
 import type { IdentitySchema } from './schema/identity-schema.ts';
 import type { SessionManager } from './sessions.ts';
@@ -69,6 +70,7 @@ export interface Services {
   readonly hasher: PasswordHasher;
   readonly passwordPolicy: PasswordPolicy;
   readonly messages: MessageQueue;
+  readonly hooks: FlowHooks;
 }
 
 /** The schema of an account; the default one when its own was taken out of the configuration. */

@@ -80,6 +80,14 @@ export interface IssuedSession {
   readonly token: Secret;
 }
 
+export interface NewSession {
+  /** Where it was told of before: the id of its draft. */
+  readonly id?: string;
+  readonly accountId: string;
+  readonly methods: readonly AuthenticationMethod[];
+  readonly device: Device;
+}
+
 export class SessionManager {
   readonly #store: Store;
   readonly #fabric: Fabric;
@@ -98,18 +106,11 @@ export class SessionManager {
     this.#lifespanMs = o.lifespanMs;
   }
 
-  /** Begins a session, always under a token that nobody knew before. */
-  async issue(
-    trx: Transaction<Database>,
-    o: {
-      readonly accountId: string;
-      readonly methods: readonly AuthenticationMethod[];
-      readonly device: Device;
-    },
-  ): Promise<IssuedSession> {
+  /** A session as it would begin now; nothing is stored. */
+  draft(o: NewSession): Session {
     const nowMs = this.#clock.now();
-    const session: Session = {
-      id: newUuid(),
+    return {
+      id: o.id ?? newUuid(),
       accountId: o.accountId,
       isActive: true,
       issuedAtMs: nowMs,
@@ -119,6 +120,11 @@ export class SessionManager {
       methods: o.methods,
       devices: [o.device],
     };
+  }
+
+  /** Begins a session, always under a token that nobody knew before. */
+  async issue(trx: Transaction<Database>, o: NewSession): Promise<IssuedSession> {
+    const session = this.draft(o);
     const token = new Secret(newToken('ory_st_'));
     await this.#fabric.grants.create(trx, {
       kind: 'session',
@@ -214,15 +220,20 @@ export class SessionManager {
     method: AuthenticationMethod,
     isFresh: boolean = true,
   ): Promise<Session> {
+    const changed = this.raised(session, method, isFresh);
+    await this.#fabric.grants.update(trx, session.id, { data: dataOf(changed) });
+    return changed;
+  }
+
+  /** The session as one more proof makes it; nothing is stored. */
+  raised(session: Session, method: AuthenticationMethod, isFresh: boolean = true): Session {
     const methods = [...session.methods, method];
-    const changed: Session = {
+    return {
       ...session,
       methods,
       aal: aalOf(methods),
       ...(isFresh ? { authenticatedAtMs: this.#clock.now() } : {}),
     };
-    await this.#fabric.grants.update(trx, session.id, { data: dataOf(changed) });
-    return changed;
   }
 
   async addDevice(trx: Transaction<Database>, session: Session, device: Device): Promise<Session> {

@@ -4,6 +4,7 @@
  */
 import { isIP } from 'node:net';
 import type { Via } from '../account.ts';
+import { HEADERS_TOLD, type WebHook } from '../hooks/settings.ts';
 
 export interface CorsConfig {
   readonly allowedOrigins: readonly string[];
@@ -14,10 +15,18 @@ export interface CorsConfig {
   readonly maxAgeS: number;
 }
 
+export type HookName =
+  | 'session'
+  | 'show_verification_ui'
+  | 'require_verified_address'
+  | 'revoke_active_sessions'
+  | 'verification'
+  | 'web_hook';
+
 export interface HookConfig {
-  readonly hook: string;
-  /** Of `web_hook`; checked when read. */
-  readonly config?: Readonly<Record<string, unknown>>;
+  readonly hook: HookName;
+  /** Of `web_hook`. */
+  readonly web?: WebHook;
 }
 
 /** What happens after a flow has succeeded, in general or by one method. */
@@ -211,6 +220,8 @@ export interface AccountsConfig {
     readonly tokenizers: Readonly<Record<string, TokenizerConfig>>;
   };
   readonly courier: CourierConfig;
+  /** Names of request headers that web hooks are told of. */
+  readonly hookHeaders: readonly string[];
   readonly isEnumerationMitigated: boolean;
   readonly features: {
     readonly useContinueWithTransitions: boolean;
@@ -369,6 +380,7 @@ export function defaultConfig(o: {
       templateOverridePath: undefined,
       templates: {},
     },
+    hookHeaders: HEADERS_TOLD,
     isEnumerationMitigated: false,
     features: {
       useContinueWithTransitions: false,

@@ -116,8 +116,16 @@ describe('a kratos.yml', () => {
       'saml is not supported yet',
     ],
     [
+      'selfservice: { default_browser_return_url: "http://x", flows: { registration: { after: { hooks: [ { hook: b2b_sso } ] } } } }',
+      '"b2b_sso" is not supported',
+    ],
+    [
+      'selfservice: { default_browser_return_url: "http://x", flows: { login: { after: { hooks: [ { hook: fax } ] } } } }',
+      'the hook "fax" does nothing here',
+    ],
+    [
       'selfservice: { default_browser_return_url: "http://x", flows: { registration: { after: { hooks: [ { hook: web_hook } ] } } } }',
-      '"web_hook" is not supported',
+      'is no http or https address',
     ],
     [
       'selfservice: { default_browser_return_url: "http://x" }\nidentity: { schemas: [ { id: a, url: "file:///no" } ] }',

@@ -4,17 +4,17 @@
  * refused with its name, never passed over.
  */
 import { PosternError } from '../../kernel/index.ts';
+import type { FlowKind } from '../flows/flow.ts';
 import {
   type AccountsConfig,
-  type AfterConfig,
   type CookieConfig,
   type CourierConfig,
   defaultConfig,
   type FlowConfig,
-  type HookConfig,
   type RelyingPartyConfig,
   type SchemaConfig,
 } from './config.ts';
+import { hooksOfFlow } from './hooks.ts';
 import { Part, refuse } from './part.ts';
 import { socialOf } from './social.ts';
 
@@ -36,7 +36,6 @@ const KNOWN = [
   ],
   ...['clients', 'organizations', 'enterprise', 'preview', 'revision', 'database', 'tls', 'sqa'],
 ];
-const HOOKS = ['session', 'show_verification_ui', 'require_verified_address'];
 const METHODS = [
   ...['password', 'code', 'link', 'totp', 'lookup_secret', 'profile', 'webauthn', 'passkey'],
   'oidc',
@@ -46,41 +45,19 @@ function slashless(url: string): string {
   return url.replace(/\/+$/, '');
 }
 
-function hooksOf(part: Part): HookConfig[] {
-  return part.items().map((item) => {
-    const hook = item.at('hook').text() ?? refuse(item.path, 'has no hook');
-    if (!HOOKS.includes(hook))
-      throw new PosternError(
-        'unsupported',
-        `kratos.yml: ${item.path}: the hook "${hook}" is not supported`,
-      );
-    return { hook };
-  });
-}
-
-function afterOf(part: Part): FlowConfig['after'] {
-  const one = (p: Part): AfterConfig => {
-    const url = p.at('default_browser_return_url').text();
-    return {
-      hooks: hooksOf(p.at('hooks')),
-      ...(url === undefined ? {} : { defaultReturnUrl: url }),
-    };
-  };
-  const own = ['hooks', 'default_browser_return_url'];
-  const byMethod = part
-    .keys()
-    .filter((name) => !own.includes(name))
-    .map((name) => [name, one(part.at(name))] as const);
-  return { ...one(part), byMethod: Object.fromEntries(byMethod) };
-}
-
-function flowOf<T extends FlowConfig>(part: Part, before: T, isEnabledByDefault: boolean): T {
+async function flowOf<T extends FlowConfig>(
+  kind: FlowKind,
+  part: Part,
+  before: T,
+  isEnabledByDefault: boolean,
+  load: Load,
+): Promise<T> {
   return {
     ...before,
+    ...(await hooksOfFlow(kind, part, load)),
     isEnabled: part.at('enabled').flag() ?? isEnabledByDefault,
     uiUrl: part.at('ui_url').text() ?? before.uiUrl,
     lifespanMs: part.at('lifespan').durationMs() ?? before.lifespanMs,
-    after: part.at('after').isThere ? afterOf(part.at('after')) : { hooks: [], byMethod: {} },
   };
 }
 
@@ -318,17 +295,17 @@ export async function readKratos(
     errorUiUrl: flows.at('error', 'ui_url').text(),
     flows: {
       login: {
-        ...flowOf(login, base.flows.login, true),
+        ...(await flowOf('login', login, base.flows.login, true, o.load)),
         style: login.at('style').oneOf(['unified']) ?? 'unified',
       },
       registration: {
-        ...flowOf(registration, base.flows.registration, true),
+        ...(await flowOf('registration', registration, base.flows.registration, true, o.load)),
         style: isOneStep
           ? 'unified'
           : (registration.at('style').oneOf(['profile_first', 'unified']) ?? 'profile_first'),
       },
       settings: {
-        ...flowOf(settings, base.flows.settings, true),
+        ...(await flowOf('settings', settings, base.flows.settings, true, o.load)),
         privilegedSessionMaxAgeMs:
           settings.at('privileged_session_max_age').durationMs() ??
           base.flows.settings.privilegedSessionMaxAgeMs,
@@ -336,12 +313,12 @@ export async function readKratos(
           settings.at('required_aal').oneOf(['aal1', 'highest_available']) ?? 'highest_available',
       },
       recovery: {
-        ...flowOf(recovery, base.flows.recovery, false),
+        ...(await flowOf('recovery', recovery, base.flows.recovery, false, o.load)),
         use: recovery.at('use').oneOf(['code', 'link']) ?? (isLegacy ? 'link' : 'code'),
         isUnknownNotified: recovery.at('notify_unknown_recipients').flag() ?? false,
       },
       verification: {
-        ...flowOf(verification, base.flows.verification, false),
+        ...(await flowOf('verification', verification, base.flows.verification, false, o.load)),
         use: verification.at('use').oneOf(['code', 'link']) ?? 'code',
         isUnknownNotified: verification.at('notify_unknown_recipients').flag() ?? false,
       },
@@ -367,6 +344,7 @@ export async function readKratos(
         'highest_available',
     },
     courier: courierOf(file.at('courier'), base.courier),
+    hookHeaders: file.at('clients', 'web_hook', 'header_allowlist').texts() ?? base.hookHeaders,
     features: {
       ...base.features,
       useContinueWithTransitions:

@@ -111,7 +111,27 @@ const REASONS = {
     message: 'The request was malformed or contained invalid parameters',
     reason: 'The request is not valid.',
   },
+  bad_gateway: {
+    status: 502,
+    title: 'Bad Gateway',
+    message: 'A service that has to agree did not answer properly',
+    reason: 'A third-party upstream service responded improperly. Please try again later.',
+  },
+  gateway_timeout: {
+    status: 504,
+    title: 'Gateway Timeout',
+    message: 'A service that has to agree did not answer in time',
+    reason: 'A third-party upstream service could not be reached. Please try again later.',
+  },
 } as const;
+
+/** Errors that Kratos gives no id. */
+const WITHOUT_ID: readonly FaultId[] = [
+  'flow_not_found',
+  'bad_request',
+  'bad_gateway',
+  'gateway_timeout',
+];
 
 export type FaultId = keyof typeof REASONS;
 
@@ -138,7 +158,7 @@ export class FlowFault extends Error {
 /** The body in which an error crosses the wire. */
 export function faultBody(fault: FlowFault): Readonly<Record<string, unknown>> {
   const { details } = fault;
-  const hasId = fault.id !== 'flow_not_found' && fault.id !== 'bad_request';
+  const hasId = !WITHOUT_ID.includes(fault.id);
   const nested = {
     ...details.details,
     ...(details.redirectTo === undefined ? {} : { redirect_browser_to: details.redirectTo }),

@@ -53,6 +53,28 @@ export interface SignIn {
   readonly changed: Account | undefined;
   readonly method: AuthenticationMethod;
   readonly visitor: Visitor;
+  /** As `sessionToBe` answered it, where somebody was told of it. */
+  readonly sessionId?: string;
+  /** Ends the person's other sessions. */
+  readonly isOnlySession?: boolean;
+}
+
+/** The session that a sign-in will issue or raise; nothing is stored. */
+export function sessionToBe(services: Services, o: SignIn): Session {
+  const { session: before } = o.visitor;
+  const account = o.changed ?? o.account;
+  if (before !== undefined && isRaise(o, before)) return services.sessions.raised(before, o.method);
+  return services.sessions.draft({
+    accountId: account.id,
+    methods: [o.method],
+    device: newDevice(o.visitor.ipAddress, o.visitor.userAgent),
+  });
+}
+
+/** Whether the browser's session goes on, proved again or more. */
+function isRaise(o: SignIn, before: Session): boolean {
+  const isSame = before.accountId === o.account.id;
+  return isSame && (o.flow.isRefresh || o.method.aal === 'aal2');
 }
 
 /**
@@ -64,7 +86,6 @@ export async function signIn(services: Services, o: SignIn): Promise<SignedIn> {
   if (account.state === 'inactive') throw new FlowFault('identity_disabled');
   const prepared = o.changed === undefined ? undefined : await services.accounts.prepare(o.changed);
   const { session: before } = o.visitor;
-  const isSame = before !== undefined && before.accountId === account.id;
   return services.store.write(async (trx) => {
     await services.flows.finish(trx, o.flow);
     if (prepared !== undefined) await services.accounts.replace(trx, prepared);
@@ -75,13 +96,16 @@ export async function signIn(services: Services, o: SignIn): Promise<SignedIn> {
       resource: `account/${account.id}`,
       data: { method: o.method.method, aal: o.method.aal, ip: o.visitor.ipAddress },
     });
-    if (isSame && (o.flow.isRefresh || o.method.aal === 'aal2')) {
+    if (before !== undefined && isRaise(o, before)) {
       const session = await services.sessions.addMethod(trx, before, o.method);
+      if (o.isOnlySession === true) await services.sessions.revokeAll(trx, account.id, before.id);
       return { session, issued: undefined, account };
     }
     // Somebody else was signed in here: their session ends with this one's beginning.
     if (before !== undefined) await services.sessions.revoke(trx, before.id);
-    const issued = await issueSession(services, trx, account, [o.method], o.visitor);
+    const issued = await issueSession(services, trx, account, [o.method], o.visitor, o.sessionId);
+    if (o.isOnlySession === true)
+      await services.sessions.revokeAll(trx, account.id, issued.session.id);
     return { session: issued.session, issued, account };
   });
 }
@@ -92,8 +116,10 @@ export function issueSession(
   account: Account,
   methods: readonly AuthenticationMethod[],
   visitor: Visitor,
+  id?: string,
 ): Promise<IssuedSession> {
   return services.sessions.issue(trx, {
+    ...(id === undefined ? {} : { id }),
     accountId: account.id,
     methods,
     device: newDevice(visitor.ipAddress, visitor.userAgent),

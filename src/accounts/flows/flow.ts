@@ -161,11 +161,21 @@ export function isTrue(submission: Submission, name: string): boolean {
   return value === true || value === 'true' || value === 'on' || value === '1';
 }
 
+/** A request as web hooks are told of it. */
+export interface RequestFacts {
+  readonly method: string;
+  readonly url: string;
+  /** By canonical name, such as `User-Agent`. */
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  readonly cookies: Readonly<Record<string, string>>;
+}
+
 /** Who submits, from where, with which session. */
 export interface Visitor {
   readonly ipAddress: string;
   readonly userAgent: string;
   readonly session: Session | undefined;
+  readonly request?: RequestFacts;
 }
 
 /** What a method found wrong: told beside the named node, or above all. The flow comes back with it. */
@@ -181,6 +191,16 @@ export class FlowProblem extends Error {
     super(problems.map((p) => p.message.text).join(' '));
     this.problems = problems;
     this.flow = flow;
+  }
+}
+
+/** Does the work; a problem of it is told in the flow as it is kept now, where that is another than before. */
+export async function keeping<T>(flow: Flow | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (reason) {
+    if (!(reason instanceof FlowProblem) || reason.flow !== undefined) throw reason;
+    throw new FlowProblem(reason.problems, flow);
   }
 }
 

@@ -2,17 +2,19 @@
  * The login flow: first factors, a second one, and proving oneself again (reference: Kratos, self-service login). The
  * methods do the proving; this decides who may begin, what is shown and what follows.
  */
-import type { Aal, Account, Session } from '../account.ts';
+import type { Aal, Account, Session, VerifiableAddress } from '../account.ts';
+import { hasHook } from '../hooks/configured.ts';
 import { isChanged } from '../repository.ts';
 import { type Services, schemaOf } from '../services.ts';
 import { FLOW, LABEL, LOGIN } from '../ui/message.ts';
 import { input, type UiNode, type UiText } from '../ui/node.ts';
 import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
-import { isSureEnough, type SignedIn, signIn } from './finish.ts';
+import { isSureEnough, type SignedIn, sessionToBe, signIn } from './finish.ts';
 import {
   type Flow,
   FlowProblem,
+  keeping,
   newFlow,
   problem,
   type Submission,
@@ -53,6 +55,10 @@ export type LoginOutcome =
       readonly signedIn: SignedIn;
       /** A second factor is there and has not been given. */
       readonly needsAal2: boolean;
+      /** The hook `verification`: this address is to be verified now. */
+      readonly toVerify: VerifiableAddress | undefined;
+      /** The hook `show_verification_ui`: the browser goes there to do it. */
+      readonly isVerificationShown: boolean;
     };
 
 export class LoginFlows {
@@ -168,29 +174,40 @@ export class LoginFlows {
 
   /** Ends a flow whose person has proved who they are, by a method or on the way back from another site. */
   async #finish(flow: Flow, o: Authenticated, visitor: Visitor): Promise<LoginOutcome> {
-    this.#insistOnVerified(flow, o.changed ?? o.account);
+    const { config, hooks } = this.#services;
     const changed = withLinked(this.#services, flow, o);
+    const person = changed ?? o.account;
+    const how = flow.active ?? o.method.method;
+    this.#insistOnVerified(how, person);
+    if (person.state === 'inactive') throw new FlowFault('identity_disabled');
+    const signing = { flow, account: o.account, changed, method: o.method, visitor };
+    const session = sessionToBe(this.#services, signing);
+    await keeping(o.flow, () =>
+      hooks.ask(how, { flow, account: person, session, request: visitor.request }),
+    );
     const signedIn = await signIn(this.#services, {
-      flow,
-      account: o.account,
-      changed,
-      method: o.method,
-      visitor,
+      ...signing,
+      sessionId: session.id,
+      isOnlySession: hasHook(config, 'login', how, 'revoke_active_sessions'),
     });
-    const { requiredAal } = this.#services.config.session;
+    const { requiredAal } = config.session;
     const needsAal2 = !isSureEnough(
       this.#services,
       signedIn.session,
       signedIn.account,
       requiredAal,
     );
-    return { kind: 'signed-in', flow, signedIn, needsAal2 };
+    const isVerifying =
+      config.flows.verification.isEnabled && hasHook(config, 'login', how, 'verification');
+    return {
+      ...{ kind: 'signed-in', flow, signedIn, needsAal2 },
+      toVerify: isVerifying ? person.verifiableAddresses.find((a) => !a.verified) : undefined,
+      isVerificationShown: hasHook(config, 'login', how, 'show_verification_ui'),
+    };
   }
 
-  #insistOnVerified(flow: Flow, account: Account): void {
-    const { after } = this.#services.config.flows.login;
-    const hooks = [...after.hooks, ...(after.byMethod[flow.active ?? '']?.hooks ?? [])];
-    if (!hooks.some((h) => h.hook === 'require_verified_address')) return;
+  #insistOnVerified(how: string, account: Account): void {
+    if (!hasHook(this.#services.config, 'login', how, 'require_verified_address')) return;
     if (account.verifiableAddresses.some((a) => a.verified)) return;
     throw new UnverifiedAddress(account);
   }

@@ -13,6 +13,7 @@ import {
   noteCode,
   sentCode,
 } from '../codes.ts';
+import { hasHook } from '../hooks/configured.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import type { NewMessage, Services } from '../services.ts';
 import type { IssuedSession } from '../sessions.ts';
@@ -26,6 +27,7 @@ import { issueSession } from './finish.ts';
 import {
   type Flow,
   FlowProblem,
+  keeping,
   newFlow,
   problem,
   type Submission,
@@ -119,8 +121,12 @@ export class RecoveryFlows {
     return evenly(() => this.#submit(flow, submission, visitor));
   }
 
-  async #submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<RecoveryOutcome> {
+  async #submit(begun: Flow, submission: Submission, visitor: Visitor): Promise<RecoveryOutcome> {
     const { flows, store, messages } = this.#services;
+    const flow: Flow = {
+      ...begun,
+      transientPayload: submission.transientPayload ?? begun.transientPayload,
+    };
     try {
       if (flow.state === 'passed_challenge') throw problem(RECOVERY.alreadyDone);
       const { use } = this.#services.config.flows.recovery;
@@ -219,6 +225,10 @@ export class RecoveryFlows {
     if (account.state === 'inactive') throw new FlowFault('identity_disabled');
     const nowMs = clock.now();
     const verified = markVerified(account, sent.address, sent.via, nowMs);
+    const { hooks, sessions } = this.#services;
+    await keeping(counted, () =>
+      hooks.ask(undefined, { flow: counted, account: verified, request: visitor.request }),
+    );
     const settings = await this.#settings.populate(
       this.#settings.prepareNew(
         {
@@ -248,15 +258,17 @@ export class RecoveryFlows {
         data: { ip: visitor.ipAddress },
       });
       const method = config.flows.recovery.use === 'code' ? 'code_recovery' : 'link_recovery';
-      if (visitor.session !== undefined)
-        await this.#services.sessions.revoke(trx, visitor.session.id);
-      return issueSession(
+      if (visitor.session !== undefined) await sessions.revoke(trx, visitor.session.id);
+      const begun = await issueSession(
         this.#services,
         trx,
         account,
         [{ method, aal: 'aal1', completedAtMs: nowMs }],
         visitor,
       );
+      if (hasHook(config, 'recovery', undefined, 'revoke_active_sessions'))
+        await sessions.revokeAll(trx, account.id, begun.session.id);
+      return begun;
     });
     return { kind: 'recovered', flow: passed.flow, account: verified, issued, settings };
   }

@@ -6,6 +6,7 @@
 
 import { newUuid, PosternError } from '../../kernel/index.ts';
 import type { Account, Credential, JsonObject, Session } from '../account.ts';
+import { hasHook } from '../hooks/configured.ts';
 import { newRecoveryAddress, newVerifiableAddress } from '../repository.ts';
 import type { IdentitySchema } from '../schema/identity-schema.ts';
 import type { Services } from '../services.ts';
@@ -18,6 +19,7 @@ import {
   type ContinueWith,
   type Flow,
   FlowProblem,
+  keeping,
   newFlow,
   noteOf,
   problem,
@@ -147,12 +149,17 @@ export class RegistrationFlows {
     schema: IdentitySchema,
     visitor: Visitor,
   ): Promise<RegistrationOutcome> {
-    const { store, flows, accounts, config } = this.#services;
-    const account = newAccount(this.#services, schema, registered);
-    const { after } = config.flows.registration;
-    const hooks = [...after.hooks, ...(after.byMethod[registered.method.method]?.hooks ?? [])].map(
-      (h) => h.hook,
+    const { store, flows, accounts, config, hooks, sessions } = this.#services;
+    const how = registered.method.method;
+    const { request } = visitor;
+    const account = await keeping(registered.flow, () =>
+      hooks.decide(how, {
+        ...{ flow, request },
+        account: newAccount(this.#services, schema, registered),
+      }),
     );
+    const isSessionIssued =
+      hasHook(config, 'registration', how, 'session') && account.state === 'active';
     const prepared = await accounts.prepare(account);
     const verifications = config.flows.verification.isEnabled
       ? await Promise.all(
@@ -173,9 +180,15 @@ export class RegistrationFlows {
         await flows.finish(trx, flow);
         await storeNew(this.#services, trx, prepared, account.id);
         for (const v of verifications) await v.put(trx);
-        return hooks.includes('session')
+        return isSessionIssued
           ? issueSession(this.#services, trx, account, [registered.method], visitor)
           : undefined;
+      });
+      await hooks.tell(how, { flow, account, request }).catch(async (reason: unknown) => {
+        // The account stays, as at Kratos; nobody is signed in by a registration that has failed.
+        if (issued !== undefined)
+          await store.write((trx) => sessions.revoke(trx, issued.session.id));
+        throw reason;
       });
       const [first] = verifications;
       return {
@@ -185,7 +198,7 @@ export class RegistrationFlows {
         issued,
         continueWith: verifications.map((v) => v.continueWith),
         verificationUrl:
-          first !== undefined && hooks.includes('show_verification_ui')
+          first !== undefined && hasHook(config, 'registration', how, 'show_verification_ui')
             ? this.#verification.uiUrl(first.flow)
             : undefined,
       };

@@ -5,6 +5,7 @@
  */
 import { PosternError } from '../../kernel/index.ts';
 import type { Account, Session, VerifiableAddress } from '../account.ts';
+import { hasHook } from '../hooks/configured.ts';
 import { newRecoveryAddress, newVerifiableAddress } from '../repository.ts';
 import { type Services, schemaOf } from '../services.ts';
 import { FLOW, INVALID, SETTINGS } from '../ui/message.ts';
@@ -131,7 +132,7 @@ export class SettingsFlows {
         const shown = await this.populate({ ...outcome.flow, state: 'show_form' }, account);
         return { kind: 'shown', flow: await flows.replace(shown), status: 200 };
       }
-      return await this.#store(active, account, outcome, visitor.session);
+      return await this.#store({ ...active, active: method.name }, account, outcome, visitor);
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
       const told = await this.tell(active, account, submission, reason);
@@ -157,20 +158,25 @@ export class SettingsFlows {
     flow: Flow,
     account: Account,
     changed: Changed,
-    session: Session | undefined,
+    visitor: Visitor,
   ): Promise<SettingsOutcome> {
-    this.#insistOnFresh(flow, session);
-    return this.#store(flow, account, changed, session);
+    this.#insistOnFresh(flow, visitor.session);
+    return this.#store(flow, account, changed, visitor);
   }
 
   async #store(
     flow: Flow,
     before: Account,
     { account: wanted, what, proved }: Changed,
-    session: Session | undefined,
+    { session, request }: Visitor,
   ): Promise<SettingsOutcome> {
-    const { accounts, flows, store, audit, clock, config, sessions } = this.#services;
-    const account = withAddresses(this.#services, { ...wanted, updatedAtMs: clock.now() });
+    const { accounts, flows, store, audit, clock, config, sessions, hooks } = this.#services;
+    const occasion = { flow, session, request };
+    const account = await hooks.decide(flow.active, {
+      ...occasion,
+      account: withAddresses(this.#services, { ...wanted, updatedAtMs: clock.now() }),
+    });
+    const isOnlySession = hasHook(config, 'settings', flow.active, 'revoke_active_sessions');
     const known = new Set(before.verifiableAddresses.map((a) => a.value));
     const fresh = account.verifiableAddresses.filter((a) => !known.has(a.value) && !a.verified);
     const verifications = config.flows.verification.isEnabled
@@ -193,6 +199,7 @@ export class SettingsFlows {
         for (const v of verifications) await v.put(trx);
         if (proved !== undefined && session !== undefined)
           await sessions.addMethod(trx, session, proved, false);
+        if (isOnlySession) await sessions.revokeAll(trx, account.id, session?.id);
         await audit.append(trx, {
           actor: account.id,
           action: 'accounts:settings',
@@ -201,6 +208,7 @@ export class SettingsFlows {
         });
         return flows.replacePrepared(trx, preparedFlow);
       });
+      await hooks.tell(flow.active, { ...occasion, account });
       return { kind: 'changed', flow: kept, account };
     } catch (reason) {
       const isTaken =

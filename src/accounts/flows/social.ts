@@ -379,7 +379,7 @@ export class SocialFlows {
       account: withLinks(account, links, this.#services.clock.now()),
       what: `${id} linked`,
     };
-    const outcome = await this.#settings.complete(flow, account, changed, visitor.session);
+    const outcome = await this.#settings.complete(flow, account, changed, visitor);
     return { of: 'settings', outcome };
   }
 

@@ -19,6 +19,7 @@ import {
   type ContinueWith,
   type Flow,
   FlowProblem,
+  keeping,
   newFlow,
   problem,
   type Submission,
@@ -116,11 +117,15 @@ export class VerificationFlows {
   }
 
   async #submit(
-    flow: Flow,
+    begun: Flow,
     submission: Submission,
     visitor: Visitor,
   ): Promise<VerificationOutcome> {
     const { flows, store, messages } = this.#services;
+    const flow: Flow = {
+      ...begun,
+      transientPayload: submission.transientPayload ?? begun.transientPayload,
+    };
     try {
       if (flow.state === 'passed_challenge') throw problem(VERIFICATION.alreadyDone);
       const method = submission.method ?? this.#services.config.flows.verification.use;
@@ -203,7 +208,7 @@ export class VerificationFlows {
   }
 
   async #judge(flow: Flow, code: string, visitor: Visitor): Promise<Flow> {
-    const { fabric, flows, store, accounts, clock, budgets, audit } = this.#services;
+    const { fabric, flows, store, accounts, clock, budgets, audit, hooks } = this.#services;
     const sent = sentCode(flow);
     if (sent === undefined) throw problem(VERIFICATION.failedState);
     await refuseSpent(
@@ -220,6 +225,9 @@ export class VerificationFlows {
     }
     const nowMs = clock.now();
     const verified = markVerified(account, sent.address, sent.via, nowMs);
+    await keeping(counted, () =>
+      hooks.ask(undefined, { flow: counted, account: verified, request: visitor.request }),
+    );
     const prepared = await accounts.prepare(verified);
     const passed = await flows.prepare(this.#passed(forgetCode(counted), sent.via));
     return store.write(async (trx) => {

@@ -3,9 +3,17 @@
  * flavours. The rules stand in flows/; this is their dialect.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Session } from '../account.ts';
 import { isCsrfToken } from '../flows/csrf.ts';
 import { FlowFault } from '../flows/fault.ts';
-import { FLOW_KINDS, type Flow, type FlowKind, type Submission, show } from '../flows/flow.ts';
+import {
+  FLOW_KINDS,
+  type Flow,
+  type FlowKind,
+  FlowProblem,
+  type Submission,
+  show,
+} from '../flows/flow.ts';
 import { UnverifiedAddress } from '../flows/login.ts';
 import { checkReturnTo } from '../flows/return-to.ts';
 import type { AccountsManager } from '../manager.ts';
@@ -21,6 +29,7 @@ import {
   NO_STORE,
   queryText,
   refuseBrowser,
+  requestFacts,
   sessionOf,
   setSessionCookie,
   submissionOf,
@@ -86,8 +95,37 @@ class FlowSurface {
     reply: FastifyReply,
     from?: Flow,
   ): Promise<Flow> {
-    const { publicUrl, allowedReturnUrls } = this.#config;
     const session = await sessionOf(this.#services, request.headers);
+    const flow = await this.#begun(kind, type, request, reply, session, from);
+    await this.#beforeHooks(flow, request, kind === 'settings' ? session : undefined);
+    return flow;
+  }
+
+  /** A flow that a hook stops is never told of: nobody can go on with it. */
+  async #beforeHooks(
+    flow: Flow,
+    request: FastifyRequest,
+    session: Session | undefined,
+  ): Promise<void> {
+    try {
+      const facts = requestFacts(this.#config, request);
+      await this.#services.hooks.before({ flow, session, request: facts });
+    } catch (reason) {
+      // There is no form yet that the messages could stand in.
+      if (reason instanceof FlowProblem) throw new FlowFault('bad_request', {}, reason.message);
+      throw reason;
+    }
+  }
+
+  async #begun(
+    kind: FlowKind,
+    type: 'browser' | 'api',
+    request: FastifyRequest,
+    reply: FastifyReply,
+    session: Session | undefined,
+    from?: Flow,
+  ): Promise<Flow> {
+    const { publicUrl, allowedReturnUrls } = this.#config;
     const rules = { publicUrl, allowed: allowedReturnUrls, pages: `${publicUrl}/ui` };
     const common = {
       type,

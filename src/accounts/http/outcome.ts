@@ -8,6 +8,7 @@ import type { Flow } from '../flows/flow.ts';
 import type { LoginOutcome } from '../flows/login.ts';
 import type { RegistrationOutcome } from '../flows/registration.ts';
 import type { SettingsOutcome } from '../flows/settings.ts';
+import type { PreparedVerification } from '../flows/verification.ts';
 import type { AccountsManager } from '../manager.ts';
 import type { IssuedSession } from '../sessions.ts';
 import { accountView, flowView, sessionView, type View } from '../view.ts';
@@ -16,6 +17,8 @@ import { renewCsrf, setSessionCookie } from './web.ts';
 
 /** A browser with pages, a browser by script, or a program. */
 export type Flavour = 'html' | 'spa' | 'api';
+
+type SignedInOutcome = Extract<LoginOutcome, { readonly kind: 'signed-in' }>;
 
 /** Sends a browser to another site; a script is told to. */
 export function goTo(url: string, reply: FastifyReply, flavour: Flavour): FastifyReply {
@@ -77,12 +80,15 @@ export class OutcomeAnswers {
     const { signedIn, needsAal2 } = outcome;
     const { session, issued, account } = signedIn;
     const { publicUrl } = this.#config;
+    let { csrf } = outcome.flow;
     if (issued !== undefined && flavour !== 'api') {
       this.#hand(reply, issued);
       // Another person may be signed in now: what forms of before knew is void. A registration begins with nobody, and
       // has just begun a verification for this very browser.
-      renewCsrf(this.#config, reply);
+      csrf = renewCsrf(this.#config, reply);
     }
+    const verifying = await this.#verify(outcome, csrf);
+    const further = verifying === undefined ? [] : [verifying.continueWith];
     const raise = new URL(`${publicUrl}/self-service/login/browser`);
     raise.searchParams.set('aal', 'aal2');
     const { returnTo } = outcome.flow;
@@ -90,7 +96,14 @@ export class OutcomeAnswers {
     if (needsAal2 && flavour === 'spa')
       throw new FlowFault('browser_location_change_required', { redirectTo: raise.toString() });
     if (flavour === 'html')
-      return seeOther(reply, needsAal2 ? raise.toString() : this.returnUrl(outcome.flow));
+      return seeOther(
+        reply,
+        needsAal2
+          ? raise.toString()
+          : verifying !== undefined && outcome.isVerificationShown
+            ? uiUrl(this.#config, 'verification', verifying.flow)
+            : this.returnUrl(outcome.flow),
+      );
     const identity = needsAal2 ? undefined : accountView(account, { publicUrl });
     const shown = { ...sessionView(session, identity), ...(needsAal2 ? { identity: null } : {}) };
     const token = issued?.token.reveal();
@@ -98,8 +111,26 @@ export class OutcomeAnswers {
       return reply.send({
         session: shown,
         ...(token === undefined ? {} : { session_token: token }),
+        ...(further.length === 0 ? {} : { continue_with: further }),
       });
-    return reply.send({ session: shown, continue_with: this.#onwards(outcome.flow) });
+    return reply.send({
+      session: shown,
+      continue_with: [...further, ...this.#onwards(outcome.flow)],
+    });
+  }
+
+  /** Begins the verification that the hook `verification` asks for. */
+  async #verify(
+    { flow, signedIn, toVerify }: SignedInOutcome,
+    csrf: string | undefined,
+  ): Promise<PreparedVerification | undefined> {
+    if (toVerify === undefined) return undefined;
+    const { type, requestUrl, returnTo } = flow;
+    const { verification } = this.#manager;
+    const begun = { type, requestUrl, csrf, returnTo };
+    const prepared = await verification.prepareFor(signedIn.account, toVerify, begun);
+    await this.#services.store.write((trx) => prepared.put(trx));
+    return prepared;
   }
 
   #onwards(flow: Flow): readonly unknown[] {

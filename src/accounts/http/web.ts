@@ -8,7 +8,7 @@ import type { Json, JsonObject, Session } from '../account.ts';
 import type { AccountsConfig, CookieConfig } from '../config/config.ts';
 import { csrfCookieName, newCsrfSecret, readCsrfSecret } from '../flows/csrf.ts';
 import { FlowFault } from '../flows/fault.ts';
-import type { Submission, Visitor } from '../flows/flow.ts';
+import type { RequestFacts, Submission, Visitor } from '../flows/flow.ts';
 import type { IdentitySchema } from '../schema/identity-schema.ts';
 import type { Services } from '../services.ts';
 
@@ -119,6 +119,22 @@ export async function visitorOf(services: Services, request: FastifyRequest): Pr
     ipAddress: request.ip,
     userAgent: request.headers['user-agent'] ?? '',
     session: await sessionOf(services, request.headers),
+    request: requestFacts(services.config, request),
+  };
+}
+
+/** What web hooks may be told of a request; the address is the configured one, whatever the request named. */
+export function requestFacts(config: AccountsConfig, request: FastifyRequest): RequestFacts {
+  const headers = new Map<string, string[]>();
+  for (const [name, value] of Object.entries(request.headers)) {
+    const canonical = name.replace(/(^|-)([a-z])/g, (letter) => letter.toUpperCase());
+    if (value !== undefined) headers.set(canonical, [value].flat());
+  }
+  return {
+    method: request.method,
+    url: `${config.publicUrl}${request.url}`,
+    headers: Object.fromEntries(headers),
+    cookies: Object.fromEntries(readCookies(request.headers.cookie)),
   };
 }
 

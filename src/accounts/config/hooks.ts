@@ -1,0 +1,156 @@
+/**
+ * Reads the hooks of a kratos.yml: `before` and `after` of each flow, in general and by method. Bodies are compiled here,
+ * so that a fault in one shows at the start and not at somebody's sign-in. INVARIANT: a hook that is unknown, or that
+ * would never run where it stands, is refused by its name, never passed over.
+ */
+import { PosternError } from '../../kernel/index.ts';
+import type { FlowKind } from '../flows/flow.ts';
+import type { WebHook, WebHookAuth } from '../hooks/settings.ts';
+import { compileJsonnet, type Program } from '../jsonnet/index.ts';
+import type { AfterConfig, FlowConfig, HookConfig, HookName } from './config.ts';
+import type { Part } from './part.ts';
+import type { Load } from './read.ts';
+
+/** The hooks that do something after a flow. */
+const AFTER: Readonly<Record<FlowKind, readonly HookName[]>> = {
+  login: [
+    ...(['web_hook', 'require_verified_address', 'revoke_active_sessions'] as const),
+    ...(['verification', 'show_verification_ui'] as const),
+  ],
+  registration: ['web_hook', 'session', 'show_verification_ui', 'verification'],
+  settings: ['web_hook', 'revoke_active_sessions', 'show_verification_ui'],
+  recovery: ['web_hook', 'revoke_active_sessions'],
+  verification: ['web_hook'],
+};
+
+/** What to do about hooks that other servers have. */
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  [
+    'two_step_registration',
+    'take it out: selfservice.flows.registration.style is profile_first without it',
+  ],
+  ['b2b_sso', 'organisations are not supported; take it out'],
+  [
+    'verify_new_address',
+    'take it out: a changed address is stored unverified, and verified by mail',
+  ],
+  ['notify_previous_addresses', 'take it out, or send the notice from a web_hook'],
+]);
+
+function fault(part: Part, why: string, hint?: string): PosternError {
+  return new PosternError(
+    'unsupported',
+    `kratos.yml: ${part.path}: ${why}`,
+    hint === undefined ? {} : { hint },
+  );
+}
+
+/** `before` and `after` of a flow; undefined for one that the file does not have. Throws, naming the key. */
+export async function hooksOfFlow(
+  kind: FlowKind,
+  flow: Part,
+  load: Load,
+): Promise<Pick<FlowConfig, 'before' | 'after'>> {
+  const before = await Promise.all(
+    flow
+      .at('before', 'hooks')
+      .items()
+      .map((item) => hookOf(item, ['web_hook'], load)),
+  );
+  const after = flow.at('after');
+  const one = async (part: Part): Promise<AfterConfig> => {
+    const url = part.at('default_browser_return_url').text();
+    const hooks = await Promise.all(
+      part
+        .at('hooks')
+        .items()
+        .map((item) => hookOf(item, AFTER[kind], load)),
+    );
+    return { hooks, ...(url === undefined ? {} : { defaultReturnUrl: url }) };
+  };
+  const byMethod = new Map<string, AfterConfig>();
+  for (const name of after.keys())
+    if (name !== 'hooks' && name !== 'default_browser_return_url')
+      byMethod.set(name, await one(after.at(name)));
+  return { before, after: { ...(await one(after)), byMethod: Object.fromEntries(byMethod) } };
+}
+
+async function hookOf(item: Part, known: readonly HookName[], load: Load): Promise<HookConfig> {
+  const name = item.at('hook').text();
+  if (name === undefined) throw fault(item, 'names no hook');
+  const hint = REFUSED.get(name);
+  if (hint !== undefined) throw fault(item, `the hook "${name}" is not supported`, hint);
+  const hook = known.find((k) => k === name);
+  if (hook === undefined)
+    throw fault(item, `the hook "${name}" does nothing here`, `known here: ${known.join(', ')}`);
+  if (hook !== 'web_hook') return { hook };
+  return { hook, web: await webHookOf(item.at('config'), load) };
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'];
+const FORM = 'application/x-www-form-urlencoded';
+
+async function webHookOf(part: Part, load: Load): Promise<WebHook> {
+  const text = part.at('url').text() ?? '';
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol))
+    throw fault(part.at('url'), 'is no http or https address');
+  const method = (part.at('method').text() ?? '').toUpperCase();
+  if (!METHODS.includes(method)) throw fault(part.at('method'), `is none of ${METHODS.join(', ')}`);
+  const given = part.at('headers');
+  const headers = new Map(
+    given.keys().map((name) => [name.toLowerCase(), given.at(name).text() ?? '']),
+  );
+  const source = part.at('body').text();
+  const type = headers.get('content-type') ?? 'application/json';
+  if (source !== undefined && type !== 'application/json' && type !== FORM)
+    throw fault(given, `with a body, Content-Type is application/json or ${FORM}`);
+  const isIgnored = part.at('response', 'ignore').flag() ?? false;
+  const isParsed = part.at('response', 'parse').flag() ?? false;
+  const canInterrupt = part.at('can_interrupt').flag() ?? false;
+  if (isIgnored && (isParsed || canInterrupt))
+    throw fault(
+      part.at('response'),
+      'an answer that is ignored can neither be parsed nor interrupt',
+    );
+  return {
+    name: part.at('id').text() ?? part.path,
+    ...{ url, method, headers, isIgnored, isParsed, canInterrupt },
+    body: source === undefined ? undefined : await programOf(part.at('body'), source, load),
+    auth: authOf(part.at('auth')),
+  };
+}
+
+async function programOf(part: Part, source: string, load: Load): Promise<Program> {
+  let program: string;
+  try {
+    program = await load(source);
+  } catch (cause) {
+    throw new PosternError('invalid', `kratos.yml: ${part.path} can't be read`, { cause });
+  }
+  try {
+    return compileJsonnet(program);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : 'is no Jsonnet';
+    throw new PosternError('invalid', `kratos.yml: ${part.path}: ${why}`, { cause });
+  }
+}
+
+function authOf(part: Part): WebHookAuth | undefined {
+  if (!part.isThere || part.keys().length === 0) return undefined;
+  const type = part.at('type').oneOf(['api_key', 'basic_auth']);
+  const config = part.at('config');
+  const needed = (name: string): string => {
+    const text = config.at(name).text();
+    if (text === undefined) throw fault(config.at(name), 'is missing');
+    return text;
+  };
+  if (type === 'basic_auth') return { type, user: needed('user'), password: needed('password') };
+  if (type === undefined) throw fault(part.at('type'), 'is missing');
+  return {
+    type,
+    name: needed('name'),
+    value: needed('value'),
+    in: config.at('in').oneOf(['header', 'cookie']) ?? 'header',
+  };
+}
