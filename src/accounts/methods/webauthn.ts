@@ -104,7 +104,9 @@ class WebauthnLogin implements LoginMethod {
     const { config } = this.#services;
     const challenge = challengeOf(flow);
     if (challenge === undefined || known.length === 0) return [];
-    const options = requestOptions({ rp: config.methods.webauthn.rp, challenge, known });
+    const isSecondFactor = this.aal === 'aal2';
+    const { rp } = config.methods.webauthn;
+    const options = requestOptions({ rp, challenge, known, isSecondFactor });
     return [
       ...scriptNodes(flow, config.publicUrl),
       trigger(flow, 'webauthn', {
@@ -259,7 +261,7 @@ class WebauthnSettings implements SettingsMethod {
 
   async nodes(flow: Flow, account: Account): Promise<readonly UiNode[]> {
     const { config } = this.#services;
-    const { rp } = config.methods.webauthn;
+    const { rp, isPasswordless } = config.methods.webauthn;
     const challenge = challengeOf(flow);
     const ring = ringOf(account, 'webauthn');
     const isLast = firstFactorCount(account) < 2;
@@ -278,6 +280,7 @@ class WebauthnSettings implements SettingsMethod {
     const userHandle = handleOf(account);
     const options = creationOptions({
       ...{ rp, challenge, name, userHandle, known: ring.keys, isPasskey: false },
+      isSecondFactor: !isPasswordless,
     });
     return [
       ...scriptNodes(flow, config.publicUrl),

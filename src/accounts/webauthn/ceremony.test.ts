@@ -141,4 +141,18 @@ describe('what a browser is told', () => {
       },
     });
   });
+  it('asks no PIN for a second factor', () => {
+    const isSecondFactor = true;
+    const asked = requestOptions({ rp: RP, challenge: CHALLENGE, isSecondFactor });
+    expect(asked).toMatchObject({ publicKey: { userVerification: 'discouraged' } });
+    const made = creationOptions({
+      ...{ rp: RP, challenge: CHALLENGE, userHandle: 'aA', name: 'ann', known: [] },
+      ...{ isPasskey: false, isSecondFactor },
+    });
+    expect(made).toMatchObject({
+      publicKey: {
+        authenticatorSelection: { residentKey: 'discouraged', userVerification: 'discouraged' },
+      },
+    });
+  });
 });

@@ -19,6 +19,10 @@ const ALGORITHMS = [-7, -8, -257];
 
 const descriptor = ({ id }: PublicKey): object => ({ type: 'public-key', id });
 
+/** A second factor asks for no PIN: the person proved something that they know already. */
+const verificationOf = (o: { readonly isSecondFactor?: boolean }): string =>
+  o.isSecondFactor === true ? 'discouraged' : 'preferred';
+
 /** What a browser needs to make a key. */
 export function creationOptions(o: {
   readonly rp: RelyingPartyConfig;
@@ -28,6 +32,7 @@ export function creationOptions(o: {
   readonly name: string;
   readonly known: readonly PublicKey[];
   readonly isPasskey: boolean;
+  readonly isSecondFactor?: boolean;
 }): object {
   return {
     publicKey: {
@@ -37,9 +42,11 @@ export function creationOptions(o: {
       pubKeyCredParams: ALGORITHMS.map((alg) => ({ type: 'public-key', alg })),
       timeout: TIMEOUT_MS,
       excludeCredentials: o.known.map(descriptor),
-      authenticatorSelection: o.isPasskey
-        ? { requireResidentKey: true, residentKey: 'required', userVerification: 'preferred' }
-        : { requireResidentKey: false, residentKey: 'discouraged', userVerification: 'preferred' },
+      authenticatorSelection: {
+        requireResidentKey: o.isPasskey,
+        residentKey: o.isPasskey ? 'required' : 'discouraged',
+        userVerification: verificationOf(o),
+      },
       attestation: 'none',
     },
   };
@@ -50,13 +57,14 @@ export function requestOptions(o: {
   readonly rp: RelyingPartyConfig;
   readonly challenge: string;
   readonly known?: readonly PublicKey[];
+  readonly isSecondFactor?: boolean;
 }): object {
   return {
     publicKey: {
       challenge: o.challenge,
       timeout: TIMEOUT_MS,
       rpId: o.rp.id,
-      userVerification: 'preferred',
+      userVerification: verificationOf(o),
       ...(o.known === undefined ? {} : { allowCredentials: o.known.map(descriptor) }),
     },
   };
