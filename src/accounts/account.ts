@@ -74,6 +74,8 @@ export type Aal = 'aal0' | 'aal1' | 'aal2';
 /** A person without the secrets: what most questions need, and read without opening what is sealed. */
 export interface Person extends Omit<Account, 'credentials'> {
   readonly credentials: { has(type: CredentialType): boolean };
+  /** The types of those that are a second factor; of security keys, when one of them is not a first. */
+  readonly secondFactors: ReadonlySet<CredentialType>;
 }
 
 /** How somebody proved who they are, as `authentication_methods` of a session tells it. */

@@ -18,6 +18,7 @@ import type {
   VerifiableAddress,
   Via,
 } from './account.ts';
+import { isSecondFactor } from './webauthn/credential.ts';
 
 type AccountQuery = SelectQueryBuilder<Database, 'accounts', AccountsTable>;
 
@@ -256,8 +257,18 @@ export class AccountRepository {
     const row = await this.#select().where('id', '=', id).executeTakeFirst();
     if (row === undefined) return undefined;
     const addresses = await this.#addresses([id]);
-    const types: ReadonlySet<string> = await this.credentialTypes(id);
-    return { ...personOf(row, addresses), credentials: types };
+    const rows = await this.#store.db
+      .selectFrom('account_credentials')
+      .select(['type', 'is_second_factor'])
+      .where('account_id', '=', id)
+      .execute();
+    const types = (of: typeof rows): Set<CredentialType> =>
+      new Set(TYPES.filter((t) => of.some((r) => r.type === t)));
+    return {
+      ...personOf(row, addresses),
+      credentials: types(rows),
+      secondFactors: types(rows.filter((r) => r.is_second_factor === 1)),
+    };
   }
   async getByExternalId(id: string): Promise<Account | undefined> {
     const [account] = await this.#load((q) => q.where('external_id', '=', id));
@@ -332,16 +343,6 @@ export class AccountRepository {
       .select((eb) => eb.fn.countAll().as('n'))
       .executeTakeFirstOrThrow();
     return Number(row.n);
-  }
-
-  /** The types of credentials that an account has, without opening them. */
-  async credentialTypes(id: string): Promise<ReadonlySet<string>> {
-    const rows = await this.#store.db
-      .selectFrom('account_credentials')
-      .select('type')
-      .where('account_id', '=', id)
-      .execute();
-    return new Set(rows.map((r) => r.type));
   }
 
   async #idsOf(filter: AccountFilter): Promise<readonly string[] | undefined> {
@@ -473,6 +474,7 @@ export class AccountRepository {
           account_id: account.id,
           type: c.type,
           version: c.version,
+          is_second_factor: isSecondFactor(c) ? 1 : 0,
           config_sealed: config,
           created_at_ms: c.createdAtMs,
           updated_at_ms: c.updatedAtMs,

@@ -28,6 +28,8 @@ export interface AccountCredentialsTable {
   /** `password`, `code`, `oidc`, `totp`, `lookup_secret`, `webauthn`, `passkey`. */
   type: string;
   version: number;
+  /** Whether it is a second factor; in plain, as it is asked for every request of somebody signed in. */
+  is_second_factor: number;
   /** JSON, sealed. */
   config_sealed: Uint8Array;
   created_at_ms: number;
@@ -187,6 +189,7 @@ export const ACCOUNT_TABLES: Readonly<Record<keyof AccountTables, TableShape>> =
       account_id: 'text',
       type: 'text',
       version: 'number',
+      is_second_factor: 'number',
       config_sealed: 'bytes',
       created_at_ms: 'number',
       updated_at_ms: 'number',

@@ -9,22 +9,26 @@ import { freePort, World } from '../harness/postern.ts';
 const port = await freePort();
 const base = `http://localhost:${port}`;
 const world = new World({ POSTERN_LISTEN_PUBLIC: `127.0.0.1:${port}` });
-const KRATOS = `
+const kratos = (isPasswordless: boolean): string => `
 serve: { public: { base_url: "${base}" } }
 selfservice:
   default_browser_return_url: "${base}/ui/"
   methods:
     password: { enabled: true, config: { haveibeenpwned_enabled: false } }
-    webauthn: { enabled: true, config: { passwordless: true, rp: { id: localhost, display_name: Here, origins: [ "${base}", "https://app.localhost" ] } } }
+    webauthn: { enabled: true, config: { passwordless: ${isPasswordless}, rp: { id: localhost, display_name: Here, origins: [ "${base}", "https://app.localhost" ] } } }
   flows:
     registration: { after: { webauthn: { hooks: [ { hook: session } ] } } }
 `;
 
-beforeAll(async () => {
-  const config = join(world.folder, 'postern.yaml');
-  writeFileSync(join(world.folder, 'kratos.yml'), KRATOS);
-  writeFileSync(config, 'accounts: { kratos: kratos.yml }\n');
+const config = join(world.folder, 'postern.yaml');
+async function start(isPasswordless: boolean): Promise<void> {
+  writeFileSync(join(world.folder, 'kratos.yml'), kratos(isPasswordless));
   await world.startServer('--config', config);
+}
+
+beforeAll(async () => {
+  writeFileSync(config, 'accounts: { kratos: kratos.yml }\n');
+  await start(true);
 }, 60_000);
 afterAll(() => world.close(), 60_000);
 
@@ -140,4 +144,42 @@ describe('a security key without a password', () => {
     const raise = await begin(me, 'login/browser?aal=aal2');
     expect(names(raise)).not.toContain('webauthn_login');
   });
+
+  it('stays a first factor when keys are second ones from now on, and those stay second when it is undone', async () => {
+    const mine = new SoftAuthenticator();
+    const me = new Browser(base);
+    await register(me, 'pia@example.com', mine);
+    const whoami = async (): Promise<number> =>
+      (await me.ask('GET', '/sessions/whoami', JSON_ONLY)).status;
+    expect(await whoami()).toBe(200);
+    await world.ok('admin', 'server', 'stop');
+    await start(false);
+    expect(await whoami()).toBe(200);
+    const settings = await begin(me, 'settings/browser');
+    const { publicKey } = JSON.parse(fieldOf(settings, 'webauthn_register_trigger'));
+    const second = new SoftAuthenticator();
+    const added = await send(me, settings, {
+      ...{ method: 'webauthn', webauthn_register: second.register(here(publicKey.challenge)) },
+      webauthn_register_displayname: 'the blue one',
+    });
+    expect(added.status).toBe(200);
+    await world.ok('admin', 'server', 'stop');
+    await start(true);
+    const again = new Browser(base);
+    const asked = await named(again, 'pia@example.com');
+    const { challenge, allowCredentials } = JSON.parse(
+      fieldOf(asked.body, 'webauthn_login_trigger'),
+    ).publicKey;
+    expect(allowCredentials).toHaveLength(1);
+    const done = await send(again, asked.body, {
+      ...{ method: 'webauthn', identifier: 'pia@example.com' },
+      webauthn_login: mine.login(here(challenge)),
+    });
+    expect([done.status, done.body.redirect_browser_to ?? '']).toEqual([
+      422,
+      expect.stringContaining('aal=aal2'),
+    ]);
+    const told = await again.ask('GET', '/sessions/whoami', JSON_ONLY);
+    expect([told.status, JSON.parse(told.text).error.id]).toEqual([403, 'session_aal2_required']);
+  }, 60_000);
 });

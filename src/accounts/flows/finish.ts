@@ -4,28 +4,51 @@
  */
 import type { Transaction } from 'kysely';
 import type { Database } from '../../store/index.ts';
-import type { Aal, Account, AuthenticationMethod, Person, Session } from '../account.ts';
+import type {
+  Aal,
+  Account,
+  AuthenticationMethod,
+  CredentialType,
+  Person,
+  Session,
+} from '../account.ts';
+import type { AccountsConfig } from '../config/config.ts';
 import type { PreparedAccount } from '../repository.ts';
 import type { Services } from '../services.ts';
 import { type IssuedSession, newDevice } from '../sessions.ts';
+import { isSecondFactor } from '../webauthn/credential.ts';
 import { FlowFault } from './fault.ts';
 import type { Flow, Visitor } from './flow.ts';
 
-/** The types of credentials that can be a second factor. */
-const SECOND_FACTORS = ['totp', 'lookup_secret', 'webauthn'] as const;
+/** The credentials that can be a second factor, and whether somebody is asked for them. */
+const SECOND_FACTORS = [
+  ['totp', (m) => m.totp.isEnabled],
+  ['lookup_secret', (m) => m.lookupSecret.isEnabled],
+  ['webauthn', (m) => m.webauthn.isEnabled],
+] as const satisfies readonly (readonly [
+  CredentialType,
+  (m: AccountsConfig['methods']) => boolean,
+])[];
 
-/** The highest level that an account's credentials allow. */
-export function highestAal(
-  services: Pick<Services, 'config'>,
-  account: Pick<Person, 'credentials'>,
-): Aal {
-  const { webauthn } = services.config.methods;
-  // A security key that nobody can be asked for is not waited for.
-  const isAsked = webauthn.isEnabled && !webauthn.isPasswordless;
+/** Somebody whose credentials were opened, or of whom only is known what they have. */
+type Known = Pick<Account, 'credentials'> | Pick<Person, 'credentials' | 'secondFactors'>;
+
+function hasSecondFactor(account: Known, type: CredentialType): boolean {
+  if ('secondFactors' in account) return account.secondFactors.has(type);
+  const credential = account.credentials.get(type);
+  return credential !== undefined && isSecondFactor(credential);
+}
+
+/**
+ * The highest level that an account's credentials allow. A factor that nobody can be asked for, because its method is
+ * turned off, is not waited for.
+ */
+export function highestAal(services: Pick<Services, 'config'>, account: Known): Aal {
+  const { methods } = services.config;
   const has = SECOND_FACTORS.some(
-    (type) => account.credentials.has(type) && (type !== 'webauthn' || isAsked),
+    ([type, isAsked]) => isAsked(methods) && hasSecondFactor(account, type),
   );
-  const byCode = services.config.methods.code.isMfa && account.credentials.has('code');
+  const byCode = methods.code.isEnabled && methods.code.isMfa && account.credentials.has('code');
   return has || byCode ? 'aal2' : 'aal1';
 }
 
@@ -33,7 +56,7 @@ export function highestAal(
 export function isSureEnough(
   services: Pick<Services, 'config'>,
   session: Session,
-  account: Pick<Person, 'credentials'>,
+  account: Known,
   required: 'aal1' | 'highest_available',
 ): boolean {
   if (required === 'aal1' || session.aal === 'aal2') return true;

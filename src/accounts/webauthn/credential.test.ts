@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Account, Credential } from '../account.ts';
 import {
   firstFactorCount,
+  isSecondFactor,
   type PublicKey,
   removalName,
   ringCredential,
@@ -67,5 +68,14 @@ describe('the public keys of a credential', () => {
     expect(firstFactorCount(accountOf(credential, keys))).toBe(1);
     const password = { ...credential, type: 'password' as const, config: {} };
     expect(firstFactorCount(accountOf(credential, password))).toBe(2);
+  });
+  it('are a second factor as long as one of them is no first one', () => {
+    const second = { ...KEY, isPasswordless: false };
+    const of = (...keys: PublicKey[]) =>
+      isSecondFactor(ringCredential('webauthn', { keys, userHandle: HANDLE }, ['n'], 1));
+    expect([of(KEY), of(KEY, second), of(second), of()]).toEqual([false, true, true, false]);
+    const other = (type: Credential['type']) => isSecondFactor({ type, config: {} });
+    expect([other('totp'), other('lookup_secret'), other('passkey')]).toEqual([true, true, false]);
+    expect([other('password'), other('webauthn')]).toEqual([false, false]);
   });
 });

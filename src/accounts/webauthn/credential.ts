@@ -66,12 +66,21 @@ export function ringOfJson(list: readonly Json[], userHandle: string): KeyRing {
 
 /** The keys of an account; none when it has no credential of the type. */
 export function ringOf(account: Account | undefined, type: KeyType): KeyRing {
-  const config = account?.credentials.get(type)?.config;
+  return ringOfConfig(account?.credentials.get(type)?.config);
+}
+function ringOfConfig(config: JsonObject | undefined): KeyRing {
   const list = config?.['credentials'];
   return {
     keys: Array.isArray(list) ? (list as readonly Json[]).flatMap(keyOf) : [],
     userHandle: config === undefined ? '' : toUrl(textOf(config, 'user_handle')),
   };
+}
+
+/** Whether a credential is asked for as a second factor: of security keys, those that are no first one. */
+export function isSecondFactor(credential: Pick<Credential, 'type' | 'config'>): boolean {
+  const { type, config } = credential;
+  if (type === 'webauthn') return ringOfConfig(config).keys.some((k) => !k.isPasswordless);
+  return type === 'totp' || type === 'lookup_secret';
 }
 
 function keyJson(key: PublicKey): JsonObject {
