@@ -1,7 +1,7 @@
 /**
  * Accounts in the store. Every change is one transaction with its event; uniqueness of identifiers and addresses is
  * checked inside it, where writes run one after another. INVARIANT: a credential's configuration is sealed before it is
- * stored and never leaves this module unsealed but in an `Account`.
+ * stored and never leaves this module unsealed but in an `Account`; what a service is called no person signs in by.
  */
 import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely';
 import type { Fabric } from '../fabric/index.ts';
@@ -440,6 +440,12 @@ export class AccountRepository {
         .where('account_id', '!=', account.id)
         .executeTakeFirst();
       if (taken !== undefined) throw identifierTaken();
+      const service = await trx
+        .selectFrom('service_accounts')
+        .select('id')
+        .where('name_key', 'in', [...identifiers])
+        .executeTakeFirst();
+      if (service !== undefined) throw identifierTaken();
     }
     for (const { kind, via, value } of addressRows(account)) {
       const taken = await trx

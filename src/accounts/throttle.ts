@@ -18,7 +18,7 @@ export interface AttemptBudget extends Budget {
 /** The budgets of one attempt at a secret (`password`, `code`, `totp` …) of an account or of an unknown name. */
 export function attemptBudgets(
   what: string,
-  visitor: Visitor,
+  visitor: Pick<Visitor, 'ipAddress'>,
   subject: string,
   isKnownNetwork: boolean,
 ): AttemptBudget[] {

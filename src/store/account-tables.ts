@@ -44,6 +44,25 @@ export interface AccountIdentifiersTable {
   account_id: string;
 }
 
+/** An app or a script with a way in of its own; the principal of the same id is of the kind `service`. */
+export interface ServiceAccountsTable {
+  id: string;
+  space_id: string;
+  name: string;
+  /** The name as it is compared; unique in a space. */
+  name_key: string;
+  /** A hash, sealed; null for one that has tokens alone. */
+  password_sealed: Uint8Array | null;
+  password_set_at_ms: number | null;
+  /** The most that its tokens may carry. */
+  scopes_json: string;
+  /** Networks that its password came from. */
+  networks_json: string;
+  created_at_ms: number;
+  created_by: string | null;
+  expires_at_ms: number | null;
+}
+
 export interface AccountAddressesTable {
   id: string;
   account_id: string;
@@ -156,6 +175,7 @@ export interface AccountTables {
   account_credentials: AccountCredentialsTable;
   account_identifiers: AccountIdentifiersTable;
   account_addresses: AccountAddressesTable;
+  service_accounts: ServiceAccountsTable;
   account_flows: AccountFlowsTable;
   account_notes: AccountNotesTable;
   account_budgets: AccountBudgetsTable;
@@ -217,6 +237,24 @@ export const ACCOUNT_TABLES: Readonly<Record<keyof AccountTables, TableShape>> =
     key: ['id'],
     unique: [['kind', 'via', 'value']],
     index: [['account_id']],
+  },
+  service_accounts: {
+    columns: {
+      id: 'text',
+      space_id: 'text',
+      name: 'text',
+      name_key: 'text',
+      password_sealed: 'bytes?',
+      password_set_at_ms: 'number?',
+      scopes_json: 'text',
+      networks_json: 'text',
+      created_at_ms: 'number',
+      created_by: 'text?',
+      expires_at_ms: 'number?',
+    },
+    key: ['id'],
+    unique: [['space_id', 'name_key']],
+    index: [['name_key']],
   },
   account_flows: {
     columns: {
