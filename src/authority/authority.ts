@@ -113,6 +113,7 @@ export class AuthorityManager {
   readonly #audit: Audit;
   readonly #clock: Clock;
   readonly #projects = new Map<string, Project>();
+  readonly #spaceGuards: ((trx: Transaction<Database>, spaceId: string) => Promise<void>)[] = [];
   /** The newest revocation of each member. */
   readonly #revoked = new Map<string, Revocation>();
   readonly #cas = new Map<string, CertificateAuthority>();
@@ -214,6 +215,11 @@ export class AuthorityManager {
     return { id, name };
   }
 
+  /** Adds somebody who may refuse that a space is deleted, by throwing, because something of theirs belongs to it. */
+  guardSpaces(guard: (trx: Transaction<Database>, spaceId: string) => Promise<void>): void {
+    this.#spaceGuards.push(guard);
+  }
+
   async deleteSpace(idOrName: string, by: Actor): Promise<void> {
     const space = (await this.spaces()).find((s) => s.id === idOrName || s.name === idOrName);
     if (space === undefined)
@@ -223,6 +229,7 @@ export class AuthorityManager {
         hint: 'Delete them first',
       });
     await this.#store.write(async (trx) => {
+      for (const guard of this.#spaceGuards) await guard(trx, space.id);
       await trx.deleteFrom('spaces').where('id', '=', space.id).execute();
       await this.#tell(trx, by, 'space.delete', `space/${space.id}`, { name: space.name });
     });

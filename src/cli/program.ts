@@ -29,7 +29,15 @@ const FAMILIES: readonly (readonly [readonly string[], () => Promise<FamilyModul
   [['credential'], () => import('./commands/credential.ts')],
   [['authority'], () => import('./commands/authority.ts')],
   [['secure-channel', 'secure-channel-listener'], () => import('./commands/secure-channel.ts')],
-  [['message', 'worker', 'service'], () => import('./commands/message.ts')],
+  [['message', 'worker'], () => import('./commands/message.ts')],
+  // Called as ockam, a service is what a node runs.
+  [
+    ['service'],
+    () =>
+      session().program === 'ockam'
+        ? import('./commands/node-service.ts')
+        : import('./commands/service.ts'),
+  ],
   [['tcp-connection', 'tcp-listener'], () => import('./commands/tcp-transport.ts')],
   [['server'], () => import('./commands/server.ts')],
   [['token', 'audit', 'explain'], () => import('./commands/governance.ts')],

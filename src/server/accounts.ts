@@ -24,9 +24,11 @@ import type { Store } from '../store/index.ts';
 import type { ServerCertificate } from './certificate.ts';
 import type { ServerConfig } from './config.ts';
 import { refuseForeign } from './foreign.ts';
+import type { ServiceApi } from './http/services.ts';
 import { type OidcRoom, openOidc } from './oidc.ts';
 import { openPeople, type PeopleRoom } from './people.ts';
 import { bindPublic } from './public-port.ts';
+import { openServices } from './services.ts';
 
 const BEARER = /^Bearer ([0-9a-f]{64})$/i;
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
@@ -36,6 +38,8 @@ export interface AccountsRoom {
   readonly oidc: OidcRoom;
   /** Joins people to the machines that they let into projects. */
   openPeople(authority: AuthorityManager): Promise<PeopleRoom>;
+  /** Service accounts, in the authority's spaces. */
+  openServices(authority: AuthorityManager): Promise<ServiceApi>;
   /** Adds the public surface to the public listener. */
   addPublic(app: FastifyInstance): Promise<void>;
   /** Adds the administrators' surface below a prefix of the admin socket, whose lock is the operating system's. */
@@ -102,6 +106,7 @@ export async function openAccounts(
     manager,
     oidc,
     openPeople: (authority) => openPeople(manager, { ...parts, authority }),
+    openServices: (authority) => openServices(manager, authority),
     addPublic: async (app) => {
       await addPublicAccounts(app, manager, {
         ...ready,

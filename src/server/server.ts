@@ -150,6 +150,7 @@ export async function runServer(
     closers.push(() => accounts?.close());
     const people = await accounts?.openPeople(authority);
     closers.push(() => people?.close());
+    const services = await accounts?.openServices(authority);
     const relay = new RelayService();
     const sessions = new NodeSessions();
     let nodeAddress = config.nodes;
@@ -169,6 +170,7 @@ export async function runServer(
       permissions,
       oidc: accounts?.oidc.host,
       people: people?.api,
+      services,
     };
 
     const news = tellRevocations(fabric, authority, sessions, eventsSeen);

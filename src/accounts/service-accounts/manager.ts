@@ -164,7 +164,7 @@ export class ServiceAccounts {
     });
   }
 
-  /** Throws `denied` for scopes beyond the service's or the actor's, `exhausted` when there are too many. */
+  /** Throws `invalid` for a name that can't be, `denied` for scopes beyond the service's or the actor's, `conflict`, `exhausted`. */
   async addToken(
     id: string,
     spec: NewServiceToken,
@@ -172,6 +172,7 @@ export class ServiceAccounts {
   ): Promise<{ readonly grant: Grant; readonly secret: Secret }> {
     const { store, fabric, clock } = this.#parts;
     const service = await this.get(id);
+    const { name } = checkServiceName(spec.name, 'token');
     const scopes = spec.scopes ?? service.scopes;
     refuseBeyond(service.scopes, scopes);
     refuseBeyond(by.scopes, scopes);
@@ -181,17 +182,17 @@ export class ServiceAccounts {
       throw new PosternError('exhausted', `One service has at most ${TOKENS_MAX} tokens`, {
         hint: 'Revoke one that nobody uses.',
       });
-    if (standing.some((g) => g.name === spec.name))
-      throw new PosternError('conflict', `The service has a token called ${spec.name} already`);
+    if (standing.some((g) => g.name === name))
+      throw new PosternError('conflict', `The service has a token called ${name} already`);
     return store.write(async (trx) => {
       await this.#insist(trx, service.id);
       const made = await fabric.grants.create(trx, {
-        ...{ kind: 'token', principalId: service.id, name: spec.name, scopes },
+        ...{ kind: 'token', principalId: service.id, name, scopes },
         ...endOf(service, spec.expiresAtMs),
         createdBy: by.id,
       });
       await this.#tell(trx, by, 'service.token-create', service.id, {
-        ...{ token: made.grant.id, name: spec.name, scopes },
+        ...{ token: made.grant.id, name, scopes },
       });
       return made;
     });

@@ -34,14 +34,17 @@ export function isServiceId(word: string): boolean {
   return ID.test(word);
 }
 
-/** The name of a new service as it is kept. Throws `invalid`. */
-export function checkServiceName(given: string): { readonly name: string; readonly key: string } {
+/** The name of a new service, or of a token of one, as it is kept. Throws `invalid`. */
+export function checkServiceName(
+  given: string,
+  what: 'service' | 'token' = 'service',
+): { readonly name: string; readonly key: string } {
   const name = given.length > NAME_MAX * 2 ? '' : given.normalize('NFKC').trim();
   const key = normaliseIdentifier(name);
   if (name.length > NAME_MAX || key === '' || !HARMLESS.test(name) || isServiceId(key))
     throw new PosternError(
       'invalid',
-      `The name of a service is 1 to ${NAME_MAX} visible characters without slashes, and no id`,
+      `The name of a ${what} is 1 to ${NAME_MAX} visible characters without slashes, and no id`,
     );
   return { name, key };
 }

@@ -7,6 +7,7 @@ import type { Grant } from '../../fabric/index.ts';
 import { PosternError, type Secret } from '../../kernel/index.ts';
 import type { Database } from '../../store/index.ts';
 import { networkOf } from '../budgets.ts';
+import { evenly } from '../flows/evenly.ts';
 import { attemptBudgets } from '../throttle.ts';
 import { BY_PASSWORD, endOf, type ServiceAccountsParts } from './manager.ts';
 import { type ServiceRecord, ServiceRecords } from './records.ts';
@@ -58,7 +59,14 @@ class PasswordSignIn implements ServiceSignIn {
     this.#records = new ServiceRecords(parts.store, parts.fabric);
   }
 
-  async authenticateService(attempt: ServiceAttempt): Promise<ServiceAccount> {
+  authenticateService(attempt: ServiceAttempt): Promise<ServiceAccount> {
+    return evenly(
+      () => this.#authenticate(attempt),
+      () => true,
+    );
+  }
+
+  async #authenticate(attempt: ServiceAttempt): Promise<ServiceAccount> {
     const { budgets, hasher } = this.#parts;
     const known = await this.#find(attempt);
     const network = networkOf(attempt.address);

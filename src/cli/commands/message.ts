@@ -1,15 +1,12 @@
-/** `message`, `worker` and `service`: talking to the services that every node runs. */
+/** `message` and `worker`: talking to the services that every node runs. */
 import type { Command } from 'commander';
 import { newName, parseDurationMs } from '../../kernel/index.ts';
 import { callNode, nodeNamed, openHomeOnce } from '../access.ts';
 import { define, family } from '../command.ts';
 import { usageError } from '../exit.ts';
 import { compact, list, text } from '../json.ts';
-import { table } from '../output.ts';
 import { refuseForeignTrust, refuseOtherIdentity } from '../refusals.ts';
-import { done } from '../talk.ts';
 import { retryOptions, trustOptions } from './shared-options.ts';
-import { notSupported } from './unsupported.ts';
 
 /** Adds the families. */
 export function register(program: Command): void {
@@ -53,39 +50,6 @@ export function register(program: Command): void {
         plain: rows.map((r) => text(r, 'addr') || text(r, 'address')).join('\n'),
         json: { workers: rows },
       };
-    },
-  });
-
-  const service = family(program, 'service', "A node's services");
-  define(service, 'list', "List a node's services", {
-    options: [['--at <node>', 'the node']],
-    run: async ({ flags }) => {
-      const rows = list(await callNode(nodeNamed(flags.text('at')), 'GET', '/v1/services'));
-      return {
-        plain: table(
-          ['TYPE', 'ADDRESS'],
-          rows.map((r) => [text(r, 'type'), text(r, 'addr')]),
-          'No services.',
-        ),
-        json: rows,
-      };
-    },
-  });
-  define(service, 'start <type>', 'Start a service: hop', {
-    options: [
-      ['--addr <name>', 'its name'],
-      ['--at <node>', 'the node'],
-    ],
-    run: async ({ args, flags }) => {
-      const type = args[0] ?? '';
-      if (type !== 'hop') throw notSupported(`The service ${type}`);
-      const addr = flags.text('addr') ?? 'hop';
-      const answer = await callNode(nodeNamed(flags.text('at')), 'POST', '/v1/services', {
-        type,
-        addr,
-      });
-      done(`Service ${type} runs at ${addr}`);
-      return { machine: `/service/${addr}`, json: answer ?? { type, addr } };
     },
   });
 }

@@ -8,6 +8,7 @@ import { addPeopleManagement } from './people.ts';
 import { addPermissionManagement } from './permissions.ts';
 import { addMemberManagement, addProjectManagement } from './projects.ts';
 import { addRecordRoutes } from './records.ts';
+import { addServiceManagement } from './services.ts';
 import { addTokenManagement } from './tokens.ts';
 import { ticketFor } from './wire.ts';
 
@@ -17,7 +18,7 @@ export function addManagementRoutes(
   parts: ServerParts,
   callerOf: Door['callerOf'],
 ): void {
-  const { authority, fabric, audit, permissions, oidc, people } = parts;
+  const { authority, fabric, audit, permissions, oidc, people, services } = parts;
   const door = createDoor(parts, callerOf);
   addProjectManagement(app, parts, door);
   addMemberManagement(app, parts, door);
@@ -30,4 +31,5 @@ export function addManagementRoutes(
     addPeopleManagement(app, { ...parts, people }, callerOf, door.may, (project, code) =>
       ticketFor(parts, authority, project, code),
     );
+  if (services !== undefined) addServiceManagement(app, services, callerOf, door.mayServer);
 }

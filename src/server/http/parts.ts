@@ -7,6 +7,7 @@ import type { Permissions } from '../../permissions/index.ts';
 import type { RelayService } from '../../relay/index.ts';
 import type { ClientApi } from './clients.ts';
 import type { PeopleApi } from './people.ts';
+import type { ServiceApi } from './services.ts';
 
 export interface ServerParts {
   readonly fabric: Fabric;
@@ -25,4 +26,6 @@ export interface ServerParts {
   readonly oidc: ClientApi | undefined;
   /** Undefined when accounts are turned off. */
   readonly people: PeopleApi | undefined;
+  /** Undefined when accounts are turned off. */
+  readonly services: ServiceApi | undefined;
 }

@@ -3,33 +3,21 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { scopeCovers } from '../../fabric/index.ts';
+import type { Grant } from '../../fabric/index.ts';
 import { PosternError } from '../../kernel/index.ts';
 import type { Door } from './door.ts';
 import type { ServerParts } from './parts.ts';
+import { checkScopes, refuseBeyond } from './scopes.ts';
 import { Name } from './wire.ts';
-
-/** What a token's scopes may be about. */
-const SCOPE_AREAS = [
-  'spaces',
-  'projects',
-  'tickets',
-  'members',
-  'relays',
-  'tokens',
-  'audit',
-  'decisions',
-  'accounts',
-  'clients',
-  'permissions',
-] as const;
-const SCOPE = new RegExp(`^(\\*|admin|(${SCOPE_AREAS.join('|')}):(\\*|[a-z]+))$`);
 
 const TokenBody = Type.Object({
   name: Name,
   scopes: Type.Array(Type.String({ maxLength: 128 }), { minItems: 1, maxItems: 64 }),
   expires_in_ms: Type.Optional(Type.Integer({ minimum: 1 })),
 });
+
+/** Whether a token stands for itself, and not for a service account. */
+const isOwn = (token: Grant): boolean => token.principalId?.startsWith('token:') !== false;
 
 /** Adds the routes. */
 export function addTokenManagement(app: FastifyInstance, parts: ServerParts, door: Door): void {
@@ -38,7 +26,9 @@ export function addTokenManagement(app: FastifyInstance, parts: ServerParts, doo
 
   api.get('/api/v1/tokens', async (request) => {
     await door.mayServer(request, 'tokens:list', 'tokens');
-    return (await fabric.grants.list({ kind: 'token' })).map((g) => ({
+    // Those of services are listed with them.
+    const own = (await fabric.grants.list({ kind: 'token' })).filter(isOwn);
+    return own.map((g) => ({
       id: g.id,
       name: g.name ?? '',
       scopes: g.scopes,
@@ -50,16 +40,8 @@ export function addTokenManagement(app: FastifyInstance, parts: ServerParts, doo
   api.post('/api/v1/tokens', { schema: { body: TokenBody } }, async (request) => {
     const by = await door.mayServer(request, 'tokens:create', 'tokens');
     const { name, scopes, expires_in_ms } = request.body;
-    const unknown = scopes.find((s) => !SCOPE.test(s));
-    if (unknown !== undefined)
-      throw new PosternError('invalid', `There is no scope "${unknown.slice(0, 100)}"`, {
-        hint: `A scope is *, or AREA:* or AREA:ACTION, where AREA is one of ${SCOPE_AREAS.join(', ')}`,
-      });
-    const caller = await door.callerOf(request);
-    const own = caller.kind === 'token' ? caller.grant.scopes : ['*'];
-    const beyond = scopes.find((wanted) => !own.some((has) => scopeCovers(has, wanted)));
-    if (beyond !== undefined)
-      throw new PosternError('denied', `A token can't give the scope ${beyond}, which it lacks`);
+    checkScopes(scopes);
+    refuseBeyond(await door.callerOf(request), scopes);
     return fabric.store.write(async (trx) => {
       const principal = await fabric.principals.ensure(trx, {
         kind: 'service',
@@ -92,7 +74,7 @@ export function addTokenManagement(app: FastifyInstance, parts: ServerParts, doo
       const token = tokens.find(
         (g) =>
           g.id === request.params.id ||
-          (g.name === request.params.id && g.revokedAtMs === undefined),
+          (g.name === request.params.id && isOwn(g) && g.revokedAtMs === undefined),
       );
       if (token === undefined) throw new PosternError('not_found', 'No such token');
       await fabric.store.write(async (trx) => {
