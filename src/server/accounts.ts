@@ -1,5 +1,6 @@
 /** Everything of the server that belongs to accounts, behind one import that a server without them never makes. */
 import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { parse } from 'yaml';
@@ -169,7 +170,23 @@ async function configOf(given: {
   const folder = dirname(kratosFile);
   // Secure cookies would never come back over plain HTTP, which browsers take for this machine alone.
   const isDev = false;
-  return readKratos(raw, { ...urls, isDev, load: (url) => load(url, folder) });
+  return readKratos(raw, {
+    ...{ ...urls, isDev, load: (url: string) => load(url, folder) },
+    list: (name) => list(resolve(folder, name)),
+  });
+}
+
+/** The names in a folder of templates; none where there is no folder. */
+async function list(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (cause) {
+    const code: unknown = cause instanceof Error ? Reflect.get(cause, 'code') : undefined;
+    if (code === 'ENOENT') return [];
+    throw new PosternError('invalid', `The folder ${folder} can't be read: ${String(code)}`, {
+      cause,
+    });
+  }
 }
 
 const FETCH_MS = 10_000;

@@ -4,7 +4,9 @@
  */
 import { isIP } from 'node:net';
 import type { Via } from '../account.ts';
+import type { OwnTemplates } from '../courier/own-templates.ts';
 import { HEADERS_TOLD, type WebHook } from '../hooks/settings.ts';
+import type { OutgoingRequest } from '../outgoing/request.ts';
 
 export interface CorsConfig {
   readonly allowedOrigins: readonly string[];
@@ -140,30 +142,27 @@ export interface TokenizerConfig {
   readonly subjectSource: 'id' | 'external_id';
 }
 
+export interface SmtpConfig {
+  /** `smtp://user:password@host:port/?disable_starttls=true` or `smtps://…`. Secret. */
+  readonly connectionUri: string;
+  readonly fromAddress: string;
+  readonly fromName: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly localName: string | undefined;
+  /** PEM. */
+  readonly clientCertificate: { readonly cert: string; readonly key: string } | undefined;
+}
+
 export interface CourierConfig {
-  readonly smtp:
-    | {
-        readonly connectionUri: string;
-        readonly fromAddress: string;
-        readonly fromName: string | undefined;
-        readonly headers: Readonly<Record<string, string>>;
-        readonly localName: string | undefined;
-      }
-    | undefined;
-  readonly channels: readonly {
-    readonly id: string;
-    readonly request: {
-      readonly url: string;
-      readonly method: string;
-      readonly headers: Readonly<Record<string, string>>;
-      readonly body: string | undefined;
-      readonly auth: Readonly<Record<string, unknown>> | undefined;
-    };
-  }[];
+  readonly smtp: SmtpConfig | undefined;
+  /** What leaves over HTTP; mail does not leave by SMTP then. */
+  readonly channels: ReadonlyMap<Via, OutgoingRequest>;
+  /** Refusals of a message before it is given up. */
   readonly messageRetries: number;
-  readonly templateOverridePath: string | undefined;
-  /** Texts per template type: `recovery_code.valid.subject` and the like, loaded. */
-  readonly templates: Readonly<Record<string, string>>;
+  /** Messages that are taken at once, and the time between two looks at the queue. */
+  readonly pullCount: number;
+  readonly pullWaitMs: number;
+  readonly templates: OwnTemplates;
 }
 
 export interface AccountsConfig {
@@ -375,10 +374,11 @@ export function defaultConfig(o: {
     },
     courier: {
       smtp: undefined,
-      channels: [],
+      channels: new Map(),
       messageRetries: 5,
-      templateOverridePath: undefined,
-      templates: {},
+      pullCount: 10,
+      pullWaitMs: 1_000,
+      templates: new Map(),
     },
     hookHeaders: HEADERS_TOLD,
     isEnumerationMitigated: false,

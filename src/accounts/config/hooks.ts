@@ -5,11 +5,11 @@
  */
 import { PosternError } from '../../kernel/index.ts';
 import type { FlowKind } from '../flows/flow.ts';
-import type { WebHook, WebHookAuth } from '../hooks/settings.ts';
-import { compileJsonnet, type Program } from '../jsonnet/index.ts';
+import type { WebHook } from '../hooks/settings.ts';
 import type { AfterConfig, FlowConfig, HookConfig, HookName } from './config.ts';
 import type { Part } from './part.ts';
 import type { Load } from './read.ts';
+import { requestOf } from './request.ts';
 
 /** The hooks that do something after a flow. */
 const AFTER: Readonly<Record<FlowKind, readonly HookName[]>> = {
@@ -87,24 +87,8 @@ async function hookOf(item: Part, known: readonly HookName[], load: Load): Promi
   return { hook, web: await webHookOf(item.at('config'), load) };
 }
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'];
-const FORM = 'application/x-www-form-urlencoded';
-
 async function webHookOf(part: Part, load: Load): Promise<WebHook> {
-  const text = part.at('url').text() ?? '';
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol))
-    throw fault(part.at('url'), 'is no http or https address');
-  const method = (part.at('method').text() ?? '').toUpperCase();
-  if (!METHODS.includes(method)) throw fault(part.at('method'), `is none of ${METHODS.join(', ')}`);
-  const given = part.at('headers');
-  const headers = new Map(
-    given.keys().map((name) => [name.toLowerCase(), given.at(name).text() ?? '']),
-  );
-  const source = part.at('body').text();
-  const type = headers.get('content-type') ?? 'application/json';
-  if (source !== undefined && type !== 'application/json' && type !== FORM)
-    throw fault(given, `with a body, Content-Type is application/json or ${FORM}`);
+  const request = await requestOf(part, load);
   const isIgnored = part.at('response', 'ignore').flag() ?? false;
   const isParsed = part.at('response', 'parse').flag() ?? false;
   const canInterrupt = part.at('can_interrupt').flag() ?? false;
@@ -114,43 +98,7 @@ async function webHookOf(part: Part, load: Load): Promise<WebHook> {
       'an answer that is ignored can neither be parsed nor interrupt',
     );
   return {
-    name: part.at('id').text() ?? part.path,
-    ...{ url, method, headers, isIgnored, isParsed, canInterrupt },
-    body: source === undefined ? undefined : await programOf(part.at('body'), source, load),
-    auth: authOf(part.at('auth')),
-  };
-}
-
-async function programOf(part: Part, source: string, load: Load): Promise<Program> {
-  let program: string;
-  try {
-    program = await load(source);
-  } catch (cause) {
-    throw new PosternError('invalid', `kratos.yml: ${part.path} can't be read`, { cause });
-  }
-  try {
-    return compileJsonnet(program);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : 'is no Jsonnet';
-    throw new PosternError('invalid', `kratos.yml: ${part.path}: ${why}`, { cause });
-  }
-}
-
-function authOf(part: Part): WebHookAuth | undefined {
-  if (!part.isThere || part.keys().length === 0) return undefined;
-  const type = part.at('type').oneOf(['api_key', 'basic_auth']);
-  const config = part.at('config');
-  const needed = (name: string): string => {
-    const text = config.at(name).text();
-    if (text === undefined) throw fault(config.at(name), 'is missing');
-    return text;
-  };
-  if (type === 'basic_auth') return { type, user: needed('user'), password: needed('password') };
-  if (type === undefined) throw fault(part.at('type'), 'is missing');
-  return {
-    type,
-    name: needed('name'),
-    value: needed('value'),
-    in: config.at('in').oneOf(['header', 'cookie']) ?? 'header',
+    ...request,
+    ...{ name: part.at('id').text() ?? part.path, isIgnored, isParsed, canInterrupt },
   };
 }

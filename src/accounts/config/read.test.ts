@@ -13,6 +13,7 @@ const read = (text: string) =>
     adminUrl: 'http://127.0.0.1:4434',
     isDev: false,
     load: async (url) => files[url] ?? Promise.reject(new Error('no such file')),
+    list: async () => [],
   });
 
 const QUICKSTART = `
@@ -140,8 +141,16 @@ describe('a kratos.yml', () => {
       'passkey.config.timeouts is not supported',
     ],
     [
-      'selfservice: { default_browser_return_url: "http://x" }\ncourier: { channels: [] }',
-      'courier.channels is not supported',
+      'selfservice: { default_browser_return_url: "http://x" }\ncourier: { message_ttl: 1h }',
+      'courier.message_ttl is not supported',
+    ],
+    [
+      'selfservice: { default_browser_return_url: "http://x" }\ncourier: { channels: [ { id: fax } ] }',
+      'courier.channels[0].id is "fax"',
+    ],
+    [
+      'selfservice: { default_browser_return_url: "http://x" }\ncourier: { templates: { stub: { valid: {} } } }',
+      'courier.templates.stub.valid is no kind of message',
     ],
   ])('that says %j is refused by name', async (text, why) => {
     await expect(read(text)).rejects.toThrow(why);

@@ -8,12 +8,12 @@ import type { FlowKind } from '../flows/flow.ts';
 import {
   type AccountsConfig,
   type CookieConfig,
-  type CourierConfig,
   defaultConfig,
   type FlowConfig,
   type RelyingPartyConfig,
   type SchemaConfig,
 } from './config.ts';
+import { courierOf, type List } from './courier.ts';
 import { hooksOfFlow } from './hooks.ts';
 import { Part, refuse } from './part.ts';
 import { socialOf } from './social.ts';
@@ -111,29 +111,6 @@ function cookiesOf(
     path: part.at('path').text() ?? before.path,
     sameSite: part.at('same_site').oneOf(['Lax', 'Strict', 'None']) ?? before.sameSite,
     isSecure: part.at('secure').flag() ?? (!isDev && publicUrl.startsWith('https:')),
-  };
-}
-
-function courierOf(part: Part, before: CourierConfig): CourierConfig {
-  const smtp = part.at('smtp');
-  const uri = smtp.at('connection_uri').text();
-  for (const name of ['channels', 'templates', 'template_override_path', 'http'])
-    if (part.at(name).isThere)
-      throw new PosternError('unsupported', `kratos.yml: courier.${name} is not supported yet`);
-  const headers = smtp.at('headers');
-  return {
-    ...before,
-    messageRetries: part.at('message_retries').number() ?? before.messageRetries,
-    smtp:
-      uri === undefined
-        ? undefined
-        : {
-            connectionUri: uri,
-            fromAddress: smtp.at('from_address').text() ?? 'no-reply@ory.kratos.sh',
-            fromName: smtp.at('from_name').text(),
-            localName: smtp.at('local_name').text(),
-            headers: Object.fromEntries(headers.keys().map((k) => [k, headers.at(k).text() ?? ''])),
-          },
   };
 }
 
@@ -257,6 +234,7 @@ export async function readKratos(
     readonly adminUrl: string;
     readonly isDev: boolean;
     readonly load: Load;
+    readonly list: List;
   },
 ): Promise<AccountsConfig> {
   const file = new Part(raw, '');
@@ -343,7 +321,7 @@ export async function readKratos(
         session.at('whoami', 'required_aal').oneOf(['aal1', 'highest_available']) ??
         'highest_available',
     },
-    courier: courierOf(file.at('courier'), base.courier),
+    courier: await courierOf(file.at('courier'), base.courier, o),
     hookHeaders: file.at('clients', 'web_hook', 'header_allowlist').texts() ?? base.hookHeaders,
     features: {
       ...base.features,

@@ -6,7 +6,8 @@ import { createFabric, type Fabric } from '../../fabric/index.ts';
 import { Secret, silentLogger } from '../../kernel/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { defaultConfig } from '../config/config.ts';
-import { Courier, smtpOptions } from './courier.ts';
+import { Courier } from './courier.ts';
+import { smtpOptions } from './smtp.ts';
 import { SmtpServer } from './smtp-server.fixture.ts';
 import { renderTemplate } from './templates.ts';
 
@@ -28,6 +29,7 @@ function newCourier(): Courier {
         connectionUri: `smtp://127.0.0.1:${smtp.port}/?disable_starttls=true`,
         fromAddress: 'no-reply@id.example',
         ...{ fromName: undefined, headers: {}, localName: undefined },
+        clientCertificate: undefined,
       },
     },
   });
@@ -148,7 +150,7 @@ describe('the courier', () => {
     await courier.sendDue();
     expect(smtp.mails.some((m) => /^Bcc:/m.test(m.text))).toBe(false);
     const { subject } = renderTemplate('login_code_valid', {
-      site: 'id.example\r\nBcc: a@b',
+      ...{ site: 'id.example\r\nBcc: a@b', via: 'email' },
       data: { LoginCode: '1\r\n2' },
     });
     expect(subject).not.toMatch(/[\r\n]/);

@@ -5,29 +5,32 @@
  * the mail server's yes and the note of it; both copies then bear one Message-ID.
  */
 
-import type { Transaction } from 'kysely';
-import type { Transporter } from 'nodemailer';
+import type { SelectQueryBuilder, Transaction } from 'kysely';
 import type { Fabric } from '../../fabric/index.ts';
-import { type Clock, type Logger, newUuid, PosternError } from '../../kernel/index.ts';
+import { type Clock, type Logger, newUuid } from '../../kernel/index.ts';
 import {
   type AccountMessagesTable,
   type Database,
   nextNumber,
   type Store,
 } from '../../store/index.ts';
+import type { JsonObject, Via } from '../account.ts';
 import type { CourierConfig } from '../config/config.ts';
 import type { MessageQueue, NewMessage, TemplateType } from '../services.ts';
+import { type Channel, DeliveryRefused } from './channel.ts';
+import { HttpChannel } from './http-channel.ts';
+import { templateDataJson, templateFields } from './message-fields.ts';
+import { withOwn } from './own-templates.ts';
+import { SmtpChannel } from './smtp.ts';
 import { type Rendered, renderTemplate } from './templates.ts';
 
 const SEAL = 'accounts/messages';
-const POLL_MS = 1_000;
-const BATCH = 10;
+const VIAS: readonly Via[] = ['email', 'sms'];
 const LEASE_MS = 120_000;
 const FIRST_WAIT_MS = 5_000;
 const WAIT_MS_MAX = 5 * 60_000;
 /** Older than this, no code in it is good any more. */
 const AGE_MS_MAX = 24 * 3_600_000;
-const CONNECT_MS = 10_000;
 
 export type MessageStatus = 'queued' | 'processing' | 'sent' | 'abandoned';
 
@@ -64,54 +67,19 @@ export interface CourierParts {
   readonly site: string;
 }
 
-/** What an SMTP connection URI means to nodemailer; Kratos's parameters are understood. Throws `invalid`. */
-export function smtpOptions(uri: string): {
-  readonly host: string;
-  readonly port: number;
-  readonly secure: boolean;
-  readonly ignoreTLS: boolean;
-  readonly requireTLS: boolean;
-  readonly auth?: { readonly user: string; readonly pass: string };
-  readonly tls?: { readonly rejectUnauthorized: boolean };
-} {
-  if (!URL.canParse(uri) || !/^smtps?:$/.test(new URL(uri).protocol))
-    throw new PosternError(
-      'invalid',
-      'courier.smtp.connection_uri is no smtp:// or smtps:// address',
-    );
-  const url = new URL(uri);
-  const secure = url.protocol === 'smtps:' || url.searchParams.get('legacy_ssl') === 'true';
-  const isPlain = url.searchParams.get('disable_starttls') === 'true';
-  const user = decodeURIComponent(url.username);
-  return {
-    host: url.hostname,
-    port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
-    secure,
-    ignoreTLS: !secure && isPlain,
-    requireTLS: !secure && !isPlain,
-    ...(user === '' ? {} : { auth: { user, pass: decodeURIComponent(url.password) } }),
-    ...(url.searchParams.get('skip_ssl_verify') === 'true'
-      ? { tls: { rejectUnauthorized: false } }
-      : {}),
-  };
-}
-
 function statusOf(text: string): MessageStatus {
   return text === 'processing' || text === 'sent' || text === 'abandoned' ? text : 'queued';
 }
 
-/** Whether the mail server answered and said no, for good (RFC 5321 §4.2.1, 5yz). */
-function isRefusal(reason: unknown): boolean {
-  const code: unknown =
-    typeof reason === 'object' && reason !== null ? Reflect.get(reason, 'responseCode') : undefined;
-  return typeof code === 'number' && code >= 500 && code < 600;
+/** What a message is kept as, sealed. */
+interface Kept extends Rendered {
+  readonly data?: JsonObject;
 }
 
 export class Courier implements MessageQueue {
   readonly #parts: CourierParts;
   readonly #id = newUuid();
-  readonly #options: ReturnType<typeof smtpOptions> | undefined;
-  #transport: Transporter | undefined;
+  readonly #channels = new Map<Via, Channel>();
   #timer: NodeJS.Timeout | undefined;
   #work: Promise<void> | undefined;
   #isClosed = false;
@@ -120,33 +88,21 @@ export class Courier implements MessageQueue {
   /** Throws `invalid` for a connection URI that is none. */
   constructor(parts: CourierParts) {
     this.#parts = parts;
-    const { smtp } = parts.config;
-    this.#options = smtp === undefined ? undefined : smtpOptions(smtp.connectionUri);
-  }
-
-  /** Loaded with the first message: a server without mail starts without it. */
-  async #mailer(options: ReturnType<typeof smtpOptions>): Promise<Transporter> {
-    if (this.#transport !== undefined) return this.#transport;
-    const { createTransport } = await import('nodemailer');
-    const localName = this.#parts.config.smtp?.localName;
-    this.#transport ??= createTransport({
-      ...options,
-      ...(localName === undefined ? {} : { name: localName }),
-      pool: true,
-      maxConnections: 2,
-      connectionTimeout: CONNECT_MS,
-      greetingTimeout: CONNECT_MS,
-      socketTimeout: 3 * CONNECT_MS,
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    });
-    return this.#transport;
+    const { smtp, channels } = parts.config;
+    if (smtp !== undefined) this.#channels.set('email', new SmtpChannel(smtp, parts.site));
+    for (const [via, request] of channels) this.#channels.set(via, new HttpChannel(request));
   }
 
   async prepare(message: NewMessage): Promise<(trx: Transaction<Database>) => Promise<void>> {
-    const { fabric, clock, site } = this.#parts;
-    const rendered = renderTemplate(message.templateType, { site, data: message.data });
-    const sealed = await fabric.keyring.seal(SEAL, Buffer.from(JSON.stringify(rendered)));
+    const { fabric, clock, site, config, logger } = this.#parts;
+    const { templateType: type, via } = message;
+    const fields = templateFields(message);
+    const builtIn = renderTemplate(type, { site, via, data: message.data });
+    const kept: Kept = {
+      ...withOwn(config.templates, { type, via, fields }, builtIn, logger),
+      data: templateDataJson(fields),
+    };
+    const sealed = await fabric.keyring.seal(SEAL, Buffer.from(JSON.stringify(kept)));
     return async (trx) => {
       const nowMs = clock.now();
       await trx
@@ -180,7 +136,7 @@ export class Courier implements MessageQueue {
           this.#parts.logger.warn({ err: reason }, 'messages could not be sent; it is tried again'),
         )
         .then(() => {
-          if (!this.#isClosed) this.#timer = setTimeout(turn, POLL_MS);
+          if (!this.#isClosed) this.#timer = setTimeout(turn, this.#parts.config.pullWaitMs);
         });
     };
     turn();
@@ -190,7 +146,7 @@ export class Courier implements MessageQueue {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#work;
-    this.#transport?.close();
+    for (const channel of this.#channels.values()) channel.close();
   }
 
   /** Sends what is due now; answers how many messages were sent. */
@@ -202,24 +158,19 @@ export class Courier implements MessageQueue {
   }
 
   async #take(): Promise<AccountMessagesTable[]> {
-    const { store, clock } = this.#parts;
+    const { store, clock, config } = this.#parts;
     const nowMs = clock.now();
-    const due = await store.db
+    const query = store.db
       .selectFrom('account_messages')
       .select('id')
       .where('status', 'in', ['queued', 'processing'])
       .where('next_at_ms', '<=', nowMs)
       .orderBy('number')
-      .limit(BATCH)
-      .execute();
-    if (due.length === 0) return [];
-    if (this.#options === undefined) {
-      if (!this.#hasSaidHow)
-        this.#parts.logger.warn(
-          { waiting: due.length },
-          'messages wait: no mail server is configured (courier.smtp.connection_uri)',
-        );
-      this.#hasSaidHow = true;
+      .limit(config.pullCount);
+    const open = [...this.#channels.keys()];
+    const due = open.length === 0 ? [] : await query.where('channel', 'in', open).execute();
+    if (due.length === 0) {
+      if (!this.#hasSaidHow && open.length < VIAS.length) await this.#tellWaiting(query, open);
       return [];
     }
     return store.write((trx) =>
@@ -243,23 +194,30 @@ export class Courier implements MessageQueue {
     );
   }
 
+  /** Says once that nothing can carry what waits. */
+  async #tellWaiting(
+    due: SelectQueryBuilder<Database, 'account_messages', { id: string }>,
+    open: readonly Via[],
+  ): Promise<void> {
+    const closed = VIAS.filter((via) => !open.includes(via));
+    const [first] = await due.where('channel', 'in', closed).limit(1).execute();
+    if (first === undefined) return;
+    this.#hasSaidHow = true;
+    this.#parts.logger.warn(
+      { closed },
+      'messages wait: nothing is configured that sends them (courier.smtp.connection_uri, courier.channels)',
+    );
+  }
+
   async #send(row: AccountMessagesTable): Promise<boolean> {
-    const { clock, config } = this.#parts;
-    const { subject, body, html } = await this.#open(row.content_sealed);
-    const { smtp } = config;
+    const { clock } = this.#parts;
+    const channel = this.#channels.get(row.channel === 'sms' ? 'sms' : 'email');
+    if (channel === undefined) return false;
     try {
-      if (this.#options === undefined) return false;
-      await (await this.#mailer(this.#options)).sendMail({
-        from: {
-          name: smtp?.fromName ?? this.#parts.site,
-          address: smtp?.fromAddress ?? 'no-reply@ory.kratos.sh',
-        },
-        to: { name: '', address: row.recipient },
-        subject,
-        text: body,
-        html,
-        messageId: `<${row.id}@${this.#parts.site}>`,
-        headers: { ...smtp?.headers },
+      const { data = {}, ...content } = await this.#open(row.content_sealed);
+      await channel.send({
+        ...{ id: row.id, recipient: row.recipient, templateType: row.template_type },
+        ...{ type: row.type === 'phone' ? 'phone' : 'email', content, data },
       });
       await this.#note(row, 'sent', { id: newUuid(), status: 'success', atMs: clock.now() }, 0);
       return true;
@@ -274,7 +232,7 @@ export class Courier implements MessageQueue {
     const nowMs = clock.now();
     const tries = row.send_count + 1;
     const isOver =
-      (isRefusal(reason) && tries > config.messageRetries) ||
+      (reason instanceof DeliveryRefused && tries > config.messageRetries) ||
       nowMs - row.created_at_ms > AGE_MS_MAX;
     const error = reason instanceof Error ? reason.message.slice(0, 500) : 'unknown';
     logger.warn({ id: row.id, error, tries }, 'a message was not sent');
@@ -311,10 +269,10 @@ export class Courier implements MessageQueue {
     });
   }
 
-  async #open(sealed: Uint8Array): Promise<Rendered> {
+  async #open(sealed: Uint8Array): Promise<Kept> {
     const plain = await this.#parts.fabric.keyring.open(SEAL, sealed);
     // Sealed by this module.
-    return JSON.parse(plain.toString()) as Rendered;
+    return JSON.parse(plain.toString()) as Kept;
   }
 
   async #message(row: AccountMessagesTable): Promise<CourierMessage> {

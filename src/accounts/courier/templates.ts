@@ -2,6 +2,7 @@
  * What the courier writes, by template type. Pure. A message says who sends it, what was asked, how long it holds and what
  * to do if it was not you; it never says more about the account than its reader knows.
  */
+import type { Via } from '../account.ts';
 import type { TemplateType } from '../services.ts';
 
 export interface Rendered {
@@ -13,6 +14,7 @@ export interface Rendered {
 export interface TemplateFacts {
   /** Who sends: the host name of the public address. */
   readonly site: string;
+  readonly via: Via;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
@@ -105,9 +107,18 @@ function letterOf(type: TemplateType, { site, data }: TemplateFacts): Letter {
   }
 }
 
+/** Short, and its last line lets a phone fill in the code on the page that it is for, and on no other. */
+function smsOf({ lead, code, url }: Letter, site: string): string {
+  const domain = /[a-z]/i.test(site) && !site.includes(':') ? site : undefined;
+  const bound = code === undefined || domain === undefined ? [] : [`@${domain} #${code}`];
+  const first = code === undefined ? lead : `${code} is your code. ${lead}`;
+  return [first, ...(code === undefined && url !== undefined ? [url] : []), ...bound].join('\n\n');
+}
+
 /** A message of a type. */
 export function renderTemplate(type: TemplateType, facts: TemplateFacts): Rendered {
   const letter = letterOf(type, facts);
+  if (facts.via === 'sms') return { subject: '', body: smsOf(letter, facts.site), html: '' };
   const lines = [letter.lead, letter.code, letter.url, letter.end].filter((l) => l !== undefined);
   const html = [
     `<p>${escapeHtml(letter.lead)}</p>`,

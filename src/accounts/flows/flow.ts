@@ -4,6 +4,7 @@
  */
 import { newUuid } from '../../kernel/index.ts';
 import type { Aal, Json, JsonObject, Session } from '../account.ts';
+import type { NewMessage } from '../services.ts';
 import type { UiContainer, UiNode, UiText } from '../ui/node.ts';
 
 export type FlowKind = 'login' | 'registration' | 'settings' | 'recovery' | 'verification';
@@ -207,4 +208,14 @@ export async function keeping<T>(flow: Flow | undefined, work: () => Promise<T>)
 /** One problem of the whole. */
 export function problem(message: UiText, node?: string, flow?: Flow): FlowProblem {
   return new FlowProblem([node === undefined ? { message } : { node, message }], flow);
+}
+
+/** A message with what its templates may show of the flow. */
+export function aboutFlow(flow: Flow, message: NewMessage): NewMessage {
+  const { requestUrl, transientPayload } = flow;
+  const about = {
+    RequestURL: requestUrl,
+    ...(transientPayload === undefined ? {} : { TransientPayload: transientPayload }),
+  };
+  return { ...message, data: { ...about, ...message.data } };
 }

@@ -12,6 +12,7 @@ import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
 import { isSureEnough, type SignedIn, sessionToBe, signIn } from './finish.ts';
 import {
+  aboutFlow,
   type Flow,
   FlowProblem,
   keeping,
@@ -150,7 +151,9 @@ export class LoginFlows {
       if (outcome.kind === 'detour')
         return { kind: 'detour', url: outcome.url, flow: await flows.replace(outcome.flow) };
       if (outcome.kind === 'shown') {
-        const puts = await Promise.all((outcome.messages ?? []).map((m) => messages.prepare(m)));
+        const puts = await Promise.all(
+          (outcome.messages ?? []).map((m) => messages.prepare(aboutFlow(outcome.flow, m))),
+        );
         const prepared = await flows.prepare(outcome.flow);
         const kept = await store.write(async (trx) => {
           for (const put of puts) await put(trx);

@@ -25,6 +25,7 @@ import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
 import { issueSession } from './finish.ts';
 import {
+  aboutFlow,
   type Flow,
   FlowProblem,
   keeping,
@@ -141,7 +142,9 @@ export class RecoveryFlows {
         attemptBudgets('recovery mail', visitor, normaliseIdentifier(email), false),
       );
       const sent = await this.#send({ ...flow, active: use }, email);
-      const puts = await Promise.all(sent.messages.map((m) => messages.prepare(m)));
+      const puts = await Promise.all(
+        sent.messages.map((m) => messages.prepare(aboutFlow(sent.flow, m))),
+      );
       const prepared = await flows.prepare(sent.flow);
       const kept = await store.write(async (trx) => {
         for (const put of puts) await put(trx);

@@ -16,6 +16,7 @@ import { submit, type UiNode } from '../ui/node.ts';
 import { FlowFault } from './fault.ts';
 import { issueSession, storeNew } from './finish.ts';
 import {
+  aboutFlow,
   type ContinueWith,
   type Flow,
   FlowProblem,
@@ -120,7 +121,9 @@ export class RegistrationFlows {
       if (outcome.kind === 'detour')
         return { kind: 'detour', url: outcome.url, flow: await flows.replace(outcome.flow) };
       if (outcome.kind === 'shown') {
-        const puts = await Promise.all((outcome.messages ?? []).map((m) => messages.prepare(m)));
+        const puts = await Promise.all(
+          (outcome.messages ?? []).map((m) => messages.prepare(aboutFlow(outcome.flow, m))),
+        );
         const prepared = await flows.prepare(outcome.flow);
         const kept = await store.write(async (trx) => {
           for (const put of puts) await put(trx);

@@ -16,6 +16,7 @@ import { templateIdentity } from '../view.ts';
 import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
 import {
+  aboutFlow,
   type ContinueWith,
   type Flow,
   FlowProblem,
@@ -84,7 +85,9 @@ export class VerificationFlows {
   ): Promise<PreparedVerification> {
     const { flows, messages } = this.#services;
     const sent = await this.#send(this.#new(o, account.id), address.value, address.via, account);
-    const puts = await Promise.all(sent.messages.map((m) => messages.prepare(m)));
+    const puts = await Promise.all(
+      sent.messages.map((m) => messages.prepare(aboutFlow(sent.flow, m))),
+    );
     const prepared = await flows.prepare(sent.flow);
     return {
       flow: sent.flow,
@@ -140,7 +143,9 @@ export class VerificationFlows {
         attemptBudgets('verification mail', visitor, normaliseIdentifier(email), false),
       );
       const sent = await this.#sendTo({ ...flow, active: 'code' }, email);
-      const puts = await Promise.all(sent.messages.map((m) => messages.prepare(m)));
+      const puts = await Promise.all(
+        sent.messages.map((m) => messages.prepare(aboutFlow(sent.flow, m))),
+      );
       const prepared = await flows.prepare(sent.flow);
       const kept = await store.write(async (trx) => {
         for (const put of puts) await put(trx);

@@ -4,17 +4,18 @@
  * logged, since it may be somebody's data.
  */
 import type { Audit } from '../../audit/index.ts';
-import { type Clock, type Logger, PosternError } from '../../kernel/index.ts';
+import { type Clock, type Logger, newUuid, PosternError } from '../../kernel/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { Account, Session } from '../account.ts';
 import type { AccountsConfig, HookConfig } from '../config/config.ts';
 import { FlowFault } from '../flows/fault.ts';
 import { type Flow, FlowProblem, type RequestFacts } from '../flows/flow.ts';
+import { type Answer, type SendOptions, send, Unreachable } from '../outgoing/client.ts';
+import { encodedBody } from '../outgoing/request.ts';
 import type { IdentitySchema } from '../schema/identity-schema.ts';
 import { flowView, personView, sessionView, type View } from '../view.ts';
 import { HookAnswerFault, hookMessages, type IdentityChanges, identityChanges } from './answer.ts';
 import { applyChanges } from './apply.ts';
-import { askHook, type HookClientOptions, HookUnreachable } from './client.ts';
 import { hooksAfter } from './configured.ts';
 import { isDecisive, type WebHook } from './settings.ts';
 
@@ -36,7 +37,7 @@ export interface FlowHooksParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly schemas: ReadonlyMap<string, IdentitySchema>;
-  readonly client?: HookClientOptions;
+  readonly client?: SendOptions;
 }
 
 export class FlowHooks {
@@ -143,31 +144,33 @@ export class FlowHooks {
   }
 
   #faultOf(hook: WebHook, reason: unknown): unknown {
-    if (reason instanceof HookUnreachable)
+    if (reason instanceof Unreachable)
       return new FlowFault(reason.kind === 'timeout' ? 'gateway_timeout' : 'bad_gateway');
     if (!(reason instanceof HookAnswerFault)) return reason;
     this.#parts.logger.error({ hook: hook.name, why: reason.message }, 'a web hook failed');
     return new FlowFault('bad_gateway');
   }
 
-  /** The answer; undefined when the hook's program wants nothing to be sent. Throws HookUnreachable. */
-  async #exchange(
-    hook: WebHook,
-    occasion: Occasion,
-  ): Promise<Awaited<ReturnType<typeof askHook>> | undefined> {
+  /** The answer; undefined when the hook's program wants nothing to be sent. Throws Unreachable. */
+  async #exchange(hook: WebHook, occasion: Occasion): Promise<Answer | undefined> {
     const { logger, client } = this.#parts;
     const body = this.#bodyOf(hook, occasion);
     if (body === 'cancel') return undefined;
     const beganMs = performance.now();
     try {
-      const answer = await askHook(hook, body.text, client);
+      const trigger = newUuid();
+      const marks = (): Record<string, string> => ({
+        'ory-webhook-request-id': newUuid(),
+        'ory-webhook-trigger-id': trigger,
+      });
+      const answer = await send(hook, body.text, { ...client, marks });
       const durationMs = Math.round(performance.now() - beganMs);
       const facts = { hook: hook.name, status: answer.status, durationMs };
       if (answer.status < 300) logger.info(facts, 'a web hook was asked');
       else logger.warn(facts, 'a web hook refused');
       return answer;
     } catch (reason) {
-      const why = reason instanceof HookUnreachable ? reason.message : 'unknown';
+      const why = reason instanceof Unreachable ? reason.message : 'unknown';
       logger.error({ hook: hook.name, why }, 'a web hook could not be asked');
       throw reason;
     }
@@ -177,7 +180,7 @@ export class FlowHooks {
     if (hook.body === undefined) return { text: undefined };
     try {
       const made = hook.body.evaluate({ named: { ctx: this.#context(occasion) } });
-      return { text: encoded(hook, made) };
+      return { text: encodedBody(hook, made) };
     } catch (reason) {
       if (reason instanceof PosternError && reason.facts['thrown'] === 'cancel') return 'cancel';
       this.#parts.logger.error({ hook: hook.name }, "a web hook's program failed");
@@ -219,14 +222,4 @@ export class FlowHooks {
       }),
     );
   }
-}
-
-/** JSON, or a form where the hook asks for one. Throws for what is no map of texts there. */
-function encoded(hook: WebHook, made: unknown): string {
-  if (hook.headers.get('content-type') !== 'application/x-www-form-urlencoded')
-    return JSON.stringify(made);
-  const form = new URLSearchParams();
-  if (typeof made !== 'object' || made === null) throw new HookAnswerFault('the body is no form');
-  for (const [name, value] of Object.entries(made)) form.append(name, String(value));
-  return form.toString();
 }

@@ -1,29 +1,9 @@
-/**
- * What a `web_hook` of a kratos.yml says, checked and compiled: whom to ask, how, and what its answer may do. Types and
- * pure helpers. INVARIANT: the address comes from the configuration alone, nothing that a visitor sends becomes a part of
- * it; secrets of `auth` are never logged.
- */
-import type { Program } from '../jsonnet/index.ts';
+/** What a `web_hook` of a kratos.yml says, checked and compiled: whom to ask, and what the answer may do. Pure. */
+import type { OutgoingRequest } from '../outgoing/request.ts';
 
-export type WebHookAuth =
-  | {
-      readonly type: 'api_key';
-      readonly name: string;
-      readonly value: string;
-      readonly in: 'header' | 'cookie';
-    }
-  | { readonly type: 'basic_auth'; readonly user: string; readonly password: string };
-
-export interface WebHook {
+export interface WebHook extends OutgoingRequest {
   /** What logs and the audit call it: its `id`, or the place where it stands in the file. */
   readonly name: string;
-  readonly url: URL;
-  readonly method: string;
-  /** By lower-case name. */
-  readonly headers: ReadonlyMap<string, string>;
-  /** A Jsonnet function of `ctx`; undefined: the request has no body. */
-  readonly body: Program | undefined;
-  readonly auth: WebHookAuth | undefined;
   /** The flow does not wait for the answer. */
   readonly isIgnored: boolean;
   /** The answer may change the identity, or stop the flow with messages. */

@@ -1,13 +1,12 @@
 /**
- * Asks a web hook: one request, bounded in time and size, tried again as Kratos does. INVARIANT: redirects are not
- * followed, so that whoever runs the hook can not send this server to an address that the configuration does not name;
- * neither bodies nor credentials reach an error text.
+ * Sends a request that the configuration names (a web hook, a courier's channel): bounded in time and size, tried again as
+ * Kratos does. INVARIANT: redirects are not followed, so that whoever answers can not send this server to an address that
+ * the configuration does not name; neither bodies nor credentials reach an error text.
  */
 import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { newUuid } from '../../kernel/index.ts';
-import type { WebHook } from './settings.ts';
+import type { OutgoingRequest } from './request.ts';
 
 /** As Kratos's own client has them: three attempts, a second and more between them. */
 const ATTEMPT_MS = 30_000;
@@ -16,72 +15,74 @@ const WAIT_MIN_MS = 1_000;
 const WAIT_MAX_MS = 30_000;
 const ANSWER_BYTES_MAX = 5 * 1024 * 1024;
 
-export interface HookAnswer {
+export interface Answer {
   readonly status: number;
-  /** Read where the hook's answer matters; else empty. */
   readonly text: string;
 }
 
 /** Nobody answered properly. */
-export class HookUnreachable extends Error {
-  override readonly name = 'HookUnreachable';
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
   readonly kind: 'network' | 'timeout' | 'size';
-  constructor(kind: HookUnreachable['kind'], why: string) {
+  constructor(kind: Unreachable['kind'], why: string) {
     super(why);
     this.kind = kind;
   }
 }
 
-export interface HookClientOptions {
+export interface SendOptions {
   /** Of one attempt. */
   readonly attemptMs?: number;
   /** Before the second attempt; doubled for each one after. */
   readonly waitMs?: number;
+  /** At the most; 3. */
+  readonly tries?: number;
+  /** Further headers of each attempt. */
+  readonly marks?: () => Readonly<Record<string, string>>;
 }
 
-/** Sends a hook's request until somebody answers. Throws HookUnreachable. */
-export async function askHook(
-  hook: WebHook,
+/** Sends a request until somebody answers. Throws Unreachable. */
+export async function send(
+  request: OutgoingRequest,
   body: string | undefined,
-  o: HookClientOptions = {},
-): Promise<HookAnswer> {
-  const trigger = newUuid();
+  o: SendOptions = {},
+): Promise<Answer> {
   for (let attempt = 1; ; attempt += 1) {
-    const outcome = await once(hook, body, trigger, o.attemptMs ?? ATTEMPT_MS).catch(
-      (reason: unknown) => {
-        if (reason instanceof HookUnreachable) return reason;
-        throw reason;
-      },
-    );
-    const isFinal =
-      outcome instanceof HookUnreachable ? outcome.kind === 'size' : !isPassing(outcome);
-    if (isFinal || attempt === TRIES_MAX) {
-      if (outcome instanceof HookUnreachable) throw outcome;
+    const outcome = await once(request, body, o).catch((reason: unknown) => {
+      if (reason instanceof Unreachable) return reason;
+      throw reason;
+    });
+    const isFinal = outcome instanceof Unreachable ? outcome.kind === 'size' : !isPassing(outcome);
+    if (isFinal || attempt >= (o.tries ?? TRIES_MAX)) {
+      if (outcome instanceof Unreachable) throw outcome;
       return outcome;
     }
-    const told = outcome instanceof HookUnreachable ? undefined : outcome.retryAfterMs;
+    const told = outcome instanceof Unreachable ? undefined : outcome.retryAfterMs;
     const backoffMs = (o.waitMs ?? WAIT_MIN_MS) * 2 ** (attempt - 1);
     await sleep(Math.min(told ?? backoffMs, WAIT_MAX_MS));
   }
 }
 
 /** Whether the answer may be another one in a moment. */
-function isPassing({ status }: HookAnswer): boolean {
+function isPassing({ status }: Answer): boolean {
   return status === 429 || (status >= 500 && status !== 501);
 }
 
-interface Attempt extends HookAnswer {
+interface Attempt extends Answer {
   readonly retryAfterMs: number | undefined;
 }
 
-function headersOf(hook: WebHook, body: string | undefined, trigger: string): Map<string, string> {
-  const headers = new Map(hook.headers);
+function headersOf(
+  request: OutgoingRequest,
+  body: string | undefined,
+  marks: SendOptions['marks'],
+): Map<string, string> {
+  const headers = new Map(request.headers);
   if (!headers.has('content-type')) headers.set('content-type', 'application/json');
   if (!headers.has('user-agent')) headers.set('user-agent', 'postern');
   headers.set('content-length', String(Buffer.byteLength(body ?? '')));
-  headers.set('ory-webhook-request-id', newUuid());
-  headers.set('ory-webhook-trigger-id', trigger);
-  const { auth } = hook;
+  for (const [name, value] of Object.entries(marks?.() ?? {})) headers.set(name, value);
+  const { auth } = request;
   if (auth?.type === 'basic_auth') {
     const pair = Buffer.from(`${auth.user}:${auth.password}`).toString('base64');
     headers.set('authorization', `Basic ${pair}`);
@@ -94,26 +95,25 @@ function headersOf(hook: WebHook, body: string | undefined, trigger: string): Ma
 }
 
 function once(
-  hook: WebHook,
+  request: OutgoingRequest,
   body: string | undefined,
-  trigger: string,
-  attemptMs: number,
+  o: SendOptions,
 ): Promise<Attempt> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => sent.destroy(new HookUnreachable('timeout', 'no answer in time')),
-      attemptMs,
+      () => sent.destroy(new Unreachable('timeout', 'no answer in time')),
+      o.attemptMs ?? ATTEMPT_MS,
     );
     const fail = (reason: Error): void => {
       clearTimeout(timer);
       const code: unknown = Reflect.get(reason, 'code');
       const why = typeof code === 'string' ? code : 'the connection broke';
-      reject(reason instanceof HookUnreachable ? reason : new HookUnreachable('network', why));
+      reject(reason instanceof Unreachable ? reason : new Unreachable('network', why));
     };
-    const ask = hook.url.protocol === 'https:' ? tlsRequest : plainRequest;
-    const sent = ask(hook.url, {
-      method: hook.method,
-      headers: Object.fromEntries(headersOf(hook, body, trigger)),
+    const ask = request.url.protocol === 'https:' ? tlsRequest : plainRequest;
+    const sent = ask(request.url, {
+      method: request.method,
+      headers: Object.fromEntries(headersOf(request, body, o.marks)),
     });
     sent.on('error', fail);
     sent.on('response', (answer) => {
@@ -122,7 +122,7 @@ function once(
       answer.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
         if (bytes > ANSWER_BYTES_MAX)
-          sent.destroy(new HookUnreachable('size', 'the answer is too large'));
+          sent.destroy(new Unreachable('size', 'the answer is too large'));
         else chunks.push(chunk);
       });
       answer.on('error', fail);
