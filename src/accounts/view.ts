@@ -95,11 +95,7 @@ function methodView(m: AuthenticationMethod): View {
 }
 
 /** A session, with its person where that may be shown. */
-export function sessionView(
-  session: Session,
-  identity: View | undefined,
-  extra: { readonly tokenized?: string } = {},
-): View {
+export function sessionView(session: Session, identity: View | undefined): View {
   return {
     id: session.id,
     active: session.isActive,
@@ -115,7 +111,6 @@ export function sessionView(
       user_agent: d.userAgent,
       location: d.location,
     })),
-    ...(extra.tokenized === undefined ? {} : { tokenized: extra.tokenized }),
   };
 }
 

@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import type { Via } from '../account.ts';
 import type { OwnTemplates } from '../courier/own-templates.ts';
 import { HEADERS_TOLD, type WebHook } from '../hooks/settings.ts';
+import type { Program } from '../jsonnet/index.ts';
 import type { OutgoingRequest } from '../outgoing/request.ts';
 
 export interface CorsConfig {
@@ -135,10 +136,12 @@ export interface CookieConfig {
 
 export interface TokenizerConfig {
   readonly ttlMs: number;
-  /** A JSON Web Key Set with private keys. */
-  readonly jwks: string;
+  /** Secret. */
+  readonly key: CryptoKey;
+  readonly keyId: string | undefined;
+  readonly algorithm: string;
   /** Jsonnet: session to claims. */
-  readonly claimsMapper: string | undefined;
+  readonly claimsMapper: Program | undefined;
   readonly subjectSource: 'id' | 'external_id';
 }
 
@@ -178,7 +181,6 @@ export interface AccountsConfig {
     readonly login: FlowConfig & { readonly style: 'unified' | 'identifier_first' };
     readonly registration: FlowConfig & {
       readonly style: 'profile_first' | 'unified';
-      readonly hasLoginHints: boolean;
     };
     readonly settings: FlowConfig & {
       readonly privilegedSessionMaxAgeMs: number;
@@ -215,20 +217,18 @@ export interface AccountsConfig {
     readonly isPersistent: boolean;
     readonly cookie: CookieConfig;
     readonly requiredAal: RequiredAal;
+    /** How long before its end a session may be extended; undefined: at any time. */
     readonly earliestExtendMs: number | undefined;
-    readonly tokenizers: Readonly<Record<string, TokenizerConfig>>;
+    readonly tokenizers: ReadonlyMap<string, TokenizerConfig>;
   };
   readonly courier: CourierConfig;
   /** Names of request headers that web hooks are told of. */
   readonly hookHeaders: readonly string[];
-  readonly isEnumerationMitigated: boolean;
   readonly features: {
     readonly useContinueWithTransitions: boolean;
-    readonly legacyRequireVerifiedLoginError: boolean;
     readonly cacheableSessions: boolean;
     readonly cacheableSessionsMaxAgeMs: number | undefined;
     readonly fasterSessionExtend: boolean;
-    readonly chooseRecoveryAddress: boolean;
   };
   /** Identity fields and cookie names of 0.8 files. */
   readonly isLegacy: boolean;
@@ -317,7 +317,6 @@ export function defaultConfig(o: {
       registration: {
         ...flow(true, [{ hook: 'session' }]),
         style: 'profile_first',
-        hasLoginHints: false,
       },
       settings: {
         ...flow(true),
@@ -370,7 +369,7 @@ export function defaultConfig(o: {
       cookie: cookies,
       requiredAal: 'highest_available',
       earliestExtendMs: undefined,
-      tokenizers: {},
+      tokenizers: new Map(),
     },
     courier: {
       smtp: undefined,
@@ -381,14 +380,11 @@ export function defaultConfig(o: {
       templates: new Map(),
     },
     hookHeaders: HEADERS_TOLD,
-    isEnumerationMitigated: false,
     features: {
       useContinueWithTransitions: false,
-      legacyRequireVerifiedLoginError: false,
       cacheableSessions: false,
       cacheableSessionsMaxAgeMs: undefined,
       fasterSessionExtend: false,
-      chooseRecoveryAddress: false,
     },
     isLegacy: false,
   };

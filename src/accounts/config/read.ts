@@ -16,6 +16,7 @@ import {
 import { courierOf, type List } from './courier.ts';
 import { hooksOfFlow } from './hooks.ts';
 import { Part, refuse } from './part.ts';
+import { featuresOf, sessionRulesOf } from './session.ts';
 import { socialOf } from './social.ts';
 
 /** Gets the text of a `file://`, `base64://` or `http(s)://` address. */
@@ -256,11 +257,6 @@ export async function readKratos(
   const schemas = await schemasOf(file.at('identity'), o.load);
   const isLegacy = file.at('identity', 'default_schema_url').isThere;
   const isOneStep = registration.at('enable_legacy_one_step').flag() === true || isLegacy;
-  if (session.at('whoami', 'tokenizer', 'templates').keys().length > 0)
-    throw new PosternError(
-      'unsupported',
-      'kratos.yml: session.whoami.tokenizer is not supported yet',
-    );
   if (file.at('oauth2_provider', 'url').isThere)
     throw new PosternError('unsupported', 'kratos.yml: oauth2_provider is not supported');
   return {
@@ -274,7 +270,7 @@ export async function readKratos(
     flows: {
       login: {
         ...(await flowOf('login', login, base.flows.login, true, o.load)),
-        style: login.at('style').oneOf(['unified']) ?? 'unified',
+        style: login.at('style').oneOf(['unified', 'identifier_first']) ?? 'unified',
       },
       registration: {
         ...(await flowOf('registration', registration, base.flows.registration, true, o.load)),
@@ -313,6 +309,7 @@ export async function readKratos(
     cookies,
     session: {
       ...base.session,
+      ...(await sessionRulesOf(session, o.load)),
       lifespanMs: session.at('lifespan').durationMs() ?? base.session.lifespanMs,
       cookieName: session.at('cookie', 'name').text() ?? base.session.cookieName,
       isPersistent: session.at('cookie', 'persistent').flag() ?? true,
@@ -323,12 +320,7 @@ export async function readKratos(
     },
     courier: await courierOf(file.at('courier'), base.courier, o),
     hookHeaders: file.at('clients', 'web_hook', 'header_allowlist').texts() ?? base.hookHeaders,
-    features: {
-      ...base.features,
-      useContinueWithTransitions:
-        file.at('feature_flags', 'use_continue_with_transitions').flag() ?? false,
-      fasterSessionExtend: file.at('feature_flags', 'faster_session_extend').flag() ?? false,
-    },
+    features: featuresOf(file.at('feature_flags')),
     isLegacy,
   };
 }

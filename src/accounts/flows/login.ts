@@ -6,8 +6,8 @@ import type { Aal, Account, Session, VerifiableAddress } from '../account.ts';
 import { hasHook } from '../hooks/configured.ts';
 import { isChanged } from '../repository.ts';
 import { type Services, schemaOf } from '../services.ts';
-import { FLOW, LABEL, LOGIN } from '../ui/message.ts';
-import { input, type UiNode, type UiText } from '../ui/node.ts';
+import { FLOW, INVALID, LABEL, LOGIN } from '../ui/message.ts';
+import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
 import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
 import { isSureEnough, type SignedIn, sessionToBe, signIn } from './finish.ts';
@@ -17,10 +17,13 @@ import {
   FlowProblem,
   keeping,
   newFlow,
+  noteOf,
   problem,
   type Submission,
   show,
+  textOf,
   type Visitor,
+  withNote,
 } from './flow.ts';
 import { csrfNode, LOGIN_ANSWERS, methodOfAnswer, tellProblems, withTyped } from './form.ts';
 import { withLinked } from './linking.ts';
@@ -61,6 +64,9 @@ export type LoginOutcome =
       /** The hook `show_verification_ui`: the browser goes there to do it. */
       readonly isVerificationShown: boolean;
     };
+
+const IDENTIFIER_FIRST = 'identifier_first';
+const IDENTIFIER_MAX = 1_024;
 
 export class LoginFlows {
   readonly #services: Services;
@@ -140,6 +146,8 @@ export class LoginFlows {
     const { flows, store, messages } = this.#services;
     try {
       const account = await this.#boundAccount(flow, visitor);
+      if (submission.method === IDENTIFIER_FIRST && isIdentifierFirst(this.#services, flow))
+        return await this.#identify(flow, submission);
       const method = this.#pick(flow, submission);
       if (method === undefined) throw problem(FLOW.noLogin);
       const active: Flow = {
@@ -168,6 +176,16 @@ export class LoginFlows {
       if (!(reason instanceof FlowProblem)) throw reason;
       return { kind: 'shown', status: 400, flow: await this.tell(flow, submission, reason) };
     }
+  }
+
+  /** Takes who somebody says they are; what is offered then tells nobody whether there is such a person. */
+  async #identify(flow: Flow, submission: Submission): Promise<LoginOutcome> {
+    const identifier = textOf(submission, 'identifier');
+    if (identifier === undefined) throw problem(INVALID.required('identifier'), 'identifier');
+    if (identifier.length > IDENTIFIER_MAX) throw problem(INVALID.generic('That is too long.'));
+    const named = withNote({ ...flow, active: IDENTIFIER_FIRST }, IDENTIFIER_FIRST, identifier);
+    const shown = show(named, await this.#nodes(named, undefined), []);
+    return { kind: 'shown', flow: await this.#services.flows.replace(shown), status: 400 };
   }
 
   /** Ends a flow whose person comes back from another site. Throws as `submit`. */
@@ -249,12 +267,20 @@ export class LoginFlows {
 
   async #nodes(flow: Flow, account: Account | undefined): Promise<UiNode[]> {
     const nodes = [csrfNode(flow)];
-    if (flow.requestedAal !== 'aal2' && this.#hasIdentifier())
-      nodes.push(this.#identifier(account));
+    const isInSteps = isIdentifierFirst(this.#services, flow);
+    const named = noteOf(flow, IDENTIFIER_FIRST);
+    if (isInSteps && typeof named === 'string')
+      nodes.push(input(IDENTIFIER_FIRST, { name: 'identifier', type: 'hidden', value: named }));
+    else if (flow.requestedAal !== 'aal2' && this.#hasIdentifier())
+      nodes.push(this.#identifier(account, isInSteps ? IDENTIFIER_FIRST : 'default'));
+    const shown = isInSteps ? stepOf(named !== undefined) : (): boolean => true;
     for (const method of this.#methods) {
       const part = flow.requestedAal === 'aal2' ? method.secondFactor : method.login;
-      if (part !== undefined) nodes.push(...(await part.nodes(flow, account)));
+      if (part !== undefined && shown(method.name))
+        nodes.push(...(await part.nodes(flow, account)));
     }
+    if (isInSteps && named === undefined)
+      nodes.push(submit(IDENTIFIER_FIRST, 'method', IDENTIFIER_FIRST, LABEL.continue));
     return nodes;
   }
 
@@ -265,7 +291,7 @@ export class LoginFlows {
     return this.#methods.some((m) => m.login !== undefined && m.name !== 'oidc');
   }
 
-  #identifier(account: Account | undefined): UiNode {
+  #identifier(account: Account | undefined, group: UiNode['group']): UiNode {
     if (account !== undefined) {
       const schema = schemaOf(this.#services, account);
       const [value = ''] = [
@@ -275,7 +301,7 @@ export class LoginFlows {
       return input('default', { name: 'identifier', type: 'hidden', value });
     }
     return input(
-      'default',
+      group,
       {
         name: 'identifier',
         type: 'text',
@@ -287,6 +313,20 @@ export class LoginFlows {
       LABEL.identifier,
     );
   }
+}
+
+/** Whether somebody says who they are on a screen of its own: `style: identifier_first`, and nobody is known yet. */
+function isIdentifierFirst({ config }: Services, flow: Flow): boolean {
+  return (
+    config.flows.login.style === IDENTIFIER_FIRST &&
+    flow.requestedAal === 'aal1' &&
+    flow.accountId === undefined
+  );
+}
+/** What stands beside the name, and what after it: ways that need no name come first. */
+function stepOf(isNamed: boolean): (method: string) => boolean {
+  const needsNoName = (method: string): boolean => method === 'oidc' || method === 'passkey';
+  return (method) => needsNoName(method) !== isNamed;
 }
 
 /** The person proved who they are, and has no verified address though one is asked for. */

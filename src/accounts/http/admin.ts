@@ -361,8 +361,11 @@ class AdminSurface {
   }
   async extendSession(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const session = await this.session(request);
-    const { store, sessions, config } = this.#services;
-    const extended = await store.write((trx) => sessions.extend(trx, session));
+    const { store, sessions, config, clock } = this.#services;
+    const { earliestExtendMs } = config.session;
+    const isEarly =
+      earliestExtendMs !== undefined && session.expiresAtMs - clock.now() > earliestExtendMs;
+    const extended = isEarly ? session : await store.write((trx) => sessions.extend(trx, session));
     if (config.features.fasterSessionExtend) return reply.code(204).send();
     return reply.send(await this.sessionView(extended, ['identity', 'devices']));
   }

@@ -8,6 +8,7 @@ import { FlowFault } from '../flows/fault.ts';
 import { isSureEnough } from '../flows/finish.ts';
 import { checkReturnTo } from '../flows/return-to.ts';
 import type { AccountsManager } from '../manager.ts';
+import { tokenize } from '../tokenizer.ts';
 import { personView, sessionView } from '../view.ts';
 import { plainError, seeOther, tell } from './answer.ts';
 import {
@@ -48,13 +49,28 @@ class SessionSurface {
     try {
       const { session, account } = await this.#current(request);
       this.#insistOnAal(session, account);
-      const identity = personView(account, this.#config.publicUrl);
+      const view = sessionView(session, personView(account, this.#config.publicUrl));
       reply.header('x-kratos-authenticated-identity-id', account.id);
       reply.header('cache-control', NO_STORE);
-      return reply.send(sessionView(session, identity));
+      const template = queryText(request, 'tokenize_as');
+      if (template === undefined || template === '') {
+        this.#allowCaching(reply, session.expiresAtMs - this.#services.clock.now());
+        return reply.send(view);
+      }
+      const tokenized = await tokenize(this.#services, template, session, view);
+      return reply.send({ ...view, tokenized });
     } catch (reason) {
       return tell(this.#services, request, reply, reason, true);
     }
+  }
+
+  /** Tells a gateway for how long it may believe the answer, where the configuration lets revocation wait so long. */
+  #allowCaching(reply: FastifyReply, leftMs: number): void {
+    const { cacheableSessions, cacheableSessionsMaxAgeMs = 0 } = this.#config.features;
+    if (!cacheableSessions) return;
+    const forMs =
+      cacheableSessionsMaxAgeMs > 0 ? Math.min(leftMs, cacheableSessionsMaxAgeMs) : leftMs;
+    reply.header('ory-session-cache-for', String(Math.round(forMs / 1_000)));
   }
 
   /** The session of a request with its person. Throws FlowFault `session_inactive`. */

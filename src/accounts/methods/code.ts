@@ -227,7 +227,8 @@ class CodeRegistration implements RegistrationMethod {
     const code = textOf(submission, 'code');
     if (code !== undefined) {
       const judged = await this.#sender.judge(flow, code, visitor, FLOW.registrationCodeWrong);
-      if (judged.address.value !== address.value) throw problem(INVALID.traitsChanged);
+      if (judged.address.value !== address.value)
+        throw problem(INVALID.traitsChanged, undefined, judged.flow);
       const nowMs = clock.now();
       return {
         kind: 'registered',
