@@ -7,6 +7,7 @@ export { readKratos } from './config/read.ts';
 export { Courier } from './courier/courier.ts';
 export { highestAal, isSureEnough } from './flows/finish.ts';
 export { addAdminAccounts } from './http/admin.ts';
+export { formField, type Owner, OwnPages } from './http/own-pages.ts';
 export { addPublicAccounts } from './http/public.ts';
 export { clearSessionCookie, readCookies } from './http/web.ts';
 export { AccountsManager, type AccountsParts } from './manager.ts';

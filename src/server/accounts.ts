@@ -22,6 +22,7 @@ import type { AuthorityManager } from '../authority/index.ts';
 import type { Fabric } from '../fabric/index.ts';
 import { type Logger, PosternError, systemClock } from '../kernel/index.ts';
 import type { Store } from '../store/index.ts';
+import { addApplications } from './applications.ts';
 import type { ServerCertificate } from './certificate.ts';
 import type { ServerConfig } from './config.ts';
 import { refuseForeign } from './foreign.ts';
@@ -114,6 +115,7 @@ export async function openAccounts(
         onLogout: (session) => oidc.host.sessionEnded(session.id),
       });
       await oidc.addPublic(app);
+      await addApplications(app, { ...parts, manager, clients: oidc.host.clients });
     },
     addLocal: async (app) => {
       await app.register(

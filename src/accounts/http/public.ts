@@ -7,6 +7,7 @@ import { errorBody } from './answer.ts';
 import { addFlowRoutes } from './flows.ts';
 import { addPages } from './pages.ts';
 import { addSessionRoutes, type LogoutHook } from './sessions.ts';
+import { addSessionsPage } from './sessions-page.ts';
 import { addSocialRoutes } from './social.ts';
 
 const BODY_BYTES_MAX = 256 * 1024;
@@ -41,6 +42,7 @@ export async function addPublicAccounts(
     end = addSessionRoutes(scope, manager, o.onLogout);
     addSocialRoutes(scope, manager);
     addPages(scope, manager);
+    addSessionsPage(scope, manager);
     scope.get('/health/alive', async () => ({ status: 'ok' }));
     scope.get('/health/ready', async (_request, reply) => {
       try {

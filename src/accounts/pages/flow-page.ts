@@ -238,7 +238,7 @@ export function renderWelcome(
       }`,
     });
   const body = html`<dl><dt>Account</dt><dd>${who.name}</dd><dt>Signed in</dt><dd>${who.since}</dd><dt>Until</dt><dd>${who.until}</dd></dl>
-<a class="button" href="${safeUrl(o.settings)}">Your account</a>${
+<a class="button" href="${safeUrl(o.settings)}">Your account</a><a class="button second" href="/ui/sessions">Where you are signed in</a><a class="button second" href="/ui/applications">Your applications</a>${
     o.links.logout === undefined
       ? undefined
       : html`<a class="button second" href="${safeUrl(o.links.logout)}">Sign out</a>`

@@ -22,8 +22,14 @@ dl+h2{margin-top:24px}
 section{border-top:1px solid var(--line);padding-top:24px;margin-top:24px}
 form+form{margin-top:16px}
 label,.label{display:block;font-size:14px;font-weight:500;margin:16px 0 4px}
-input{width:100%;font:inherit;color:inherit;background:var(--field);border:1px solid var(--dim);border-radius:6px;padding:8px 12px;min-height:42px}
+input,textarea,select{width:100%;font:inherit;color:inherit;background:var(--field);border:1px solid var(--dim);border-radius:6px;padding:8px 12px;min-height:42px}
 input[type=checkbox]{width:20px;min-height:20px;height:20px;margin-right:8px;vertical-align:middle}
+textarea{resize:vertical}
+.hint{font-size:13px;color:var(--dim)}
+p.hint{margin:4px 0 0}
+form.row{display:flex;align-items:center;justify-content:space-between;gap:12px;margin:8px 0 0}
+form.row span{overflow-wrap:anywhere;min-width:0}
+form.row button{width:auto;margin:0;flex:none}
 input[aria-invalid=true]{border-color:var(--bad)}
 button,.button{display:block;width:100%;font:inherit;font-weight:600;text-align:center;text-decoration:none;color:var(--on-accent);background:var(--accent);border:1px solid var(--accent);border-radius:6px;padding:8px 16px;min-height:42px;margin-top:16px;cursor:pointer}
 button.second,.button.second{background:transparent;color:var(--text);border-color:var(--dim)}
