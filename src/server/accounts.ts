@@ -25,6 +25,7 @@ import type { Store } from '../store/index.ts';
 import { addApplications } from './applications.ts';
 import type { ServerCertificate } from './certificate.ts';
 import type { ServerConfig } from './config.ts';
+import { type CorsRules, readCors, shareAcross } from './cors.ts';
 import { refuseForeign } from './foreign.ts';
 import type { ServiceApi } from './http/services.ts';
 import { type OidcRoom, openOidc } from './oidc.ts';
@@ -74,7 +75,9 @@ export async function openAccounts(
   },
   parts: Parts,
 ): Promise<AccountsRoom> {
-  const config = await configOf(given);
+  const raw = fileOf(given.kratosFile);
+  const config = await configOf(given, raw);
+  const cors = { public: corsOf(raw, 'public'), admin: corsOf(raw, 'admin') };
   const { publicUrl } = config;
   const { password } = config.methods;
   const site = new URL(publicUrl).hostname;
@@ -110,6 +113,7 @@ export async function openAccounts(
     openPeople: (authority) => openPeople(manager, { ...parts, authority }),
     openServices: (authority) => openServices(manager, authority),
     addPublic: async (app) => {
+      if (cors.public !== undefined) shareAccounts(app, cors.public);
       await addPublicAccounts(app, manager, {
         ...ready,
         onLogout: (session) => oidc.host.sessionEnded(session.id),
@@ -129,12 +133,19 @@ export async function openAccounts(
       );
     },
     listenAdmin: async (address, certificate) => {
+      if (address.isOpen && cors.admin?.isAllowed(NOBODYS_ORIGIN) === true)
+        throw new PosternError(
+          'invalid',
+          'kratos.yml: serve.admin.cors lets every site in, and accounts.admin.auth is none: any page could administer',
+          { hint: 'Name the origins, or let administrators show a token' },
+        );
       const app = Fastify({
         bodyLimit: BODY_BYTES_MAX,
         ajv: { customOptions: { coerceTypes: false } },
         routerOptions: { ignoreDuplicateSlashes: true },
       });
-      const listener = { host: address.host, cors: undefined };
+      const listener = { host: address.host, cors: cors.admin };
+      if (cors.admin !== undefined) shareAccounts(app, cors.admin);
       app.addHook('onRequest', async (request) => refuseForeign(listener, request.headers));
       addAdminAccounts(app, {
         ...{ manager, administration, courier, ...ready },
@@ -155,20 +166,56 @@ export async function openAccounts(
   };
 }
 
-async function configOf(given: {
-  readonly publicUrl: string;
-  readonly kratosFile: string | undefined;
-}): Promise<AccountsConfig> {
-  const urls = { publicUrl: given.publicUrl, adminUrl: given.publicUrl };
-  const { kratosFile } = given;
-  if (kratosFile === undefined) return defaultConfig(urls);
-  let raw: unknown;
+/** A kratos.yml as it stands; undefined without one. Throws `invalid`. */
+function fileOf(kratosFile: string | undefined): unknown {
+  if (kratosFile === undefined) return undefined;
   try {
-    raw = parse(readFileSync(kratosFile, 'utf8'));
+    return parse(readFileSync(kratosFile, 'utf8'));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message.split('\n')[0] : 'unreadable';
     throw new PosternError('invalid', `${kratosFile} can't be read: ${why}`, { cause });
   }
+}
+
+/** The paths that a page of another origin may be let use; the OpenID Provider asks each application's own list. */
+const SHARED =
+  /^\/(self-service|sessions|schemas|identities|admin|health|version|\.well-known\/ory)(\/|\?|$)/;
+const NOBODYS_ORIGIN = 'https://origin.invalid';
+const PREFLIGHTED = ['self-service', 'sessions', 'schemas', 'admin'];
+/** What Kratos lets through when its file names nothing. */
+const SHARED_BY_DEFAULT = {
+  allowed_headers: ['Authorization', 'Content-Type', 'X-Session-Token', 'X-CSRF-Token'],
+  exposed_headers: ['Content-Type'],
+};
+
+/** `serve.*.cors` of a kratos.yml. Throws `invalid`, naming the key. */
+function corsOf(raw: unknown, listener: 'public' | 'admin'): CorsRules | undefined {
+  const serve: unknown = Reflect.get(Object(raw), 'serve');
+  const given: unknown = Reflect.get(Object(Reflect.get(Object(serve), listener)), 'cors');
+  if (given === undefined || given === null) return undefined;
+  const origins: unknown = Reflect.get(Object(given), 'allowed_origins');
+  const isBounded = Array.isArray(origins) && !origins.includes('*');
+  // Credentials go along by default, as at Kratos, but never to sites that nobody named.
+  const whole = { ...SHARED_BY_DEFAULT, allow_credentials: isBounded, ...given };
+  return readCors(whole, `kratos.yml: serve.${listener}.cors`);
+}
+
+function shareAccounts(app: FastifyInstance, rules: CorsRules): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (SHARED.test(request.url) && shareAcross(rules, request.raw, reply.raw)) reply.hijack();
+  });
+  for (const path of PREFLIGHTED)
+    for (const url of [`/${path}`, `/${path}/*`])
+      app.options(url, (_request, reply) => reply.code(204).send());
+}
+
+async function configOf(
+  given: { readonly publicUrl: string; readonly kratosFile: string | undefined },
+  raw: unknown,
+): Promise<AccountsConfig> {
+  const urls = { publicUrl: given.publicUrl, adminUrl: given.publicUrl };
+  const { kratosFile } = given;
+  if (kratosFile === undefined) return defaultConfig(urls);
   const folder = dirname(kratosFile);
   // Secure cookies would never come back over plain HTTP, which browsers take for this machine alone.
   const isDev = false;

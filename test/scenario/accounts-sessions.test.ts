@@ -31,6 +31,9 @@ beforeAll(async () => {
   writeFileSync(
     join(world.folder, 'kratos.yml'),
     `
+serve:
+  public: { cors: { enabled: true, allowed_origins: [ "https://app.example" ] } }
+  admin: { cors: { enabled: true } }
 selfservice:
   default_browser_return_url: ${base}/ui/
   flows:
@@ -106,6 +109,42 @@ describe('a gateway', () => {
     const token = await people.register('dee@example.com', PASSWORD);
     const told = await people.whoami(token);
     expect(told.headers.get('ory-session-cache-for')).toBe('90');
+  });
+});
+
+describe('a page of another origin', () => {
+  const from = (origin: string, more = {}): Record<string, string> => ({ origin, ...more });
+  const preflight = {
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'content-type',
+  };
+  it('is let in when it is named, with credentials', async () => {
+    const headers = from('https://app.example');
+    const told = await people.ask('GET', '/sessions/whoami', { headers });
+    expect(told.headers.get('access-control-allow-origin')).toBe('https://app.example');
+    expect(told.headers.get('access-control-allow-credentials')).toBe('true');
+    const asked = await people.ask('OPTIONS', '/self-service/login?flow=x', {
+      headers: from('https://app.example', preflight),
+    });
+    expect(asked.status).toBe(204);
+    expect(asked.headers.get('access-control-allow-headers')).toContain('Content-Type');
+    expect(asked.headers.get('access-control-allow-methods')).toContain('POST');
+  });
+
+  it('gets nothing when it is not, nor of anything beside the accounts', async () => {
+    for (const origin of ['https://evil.example', 'https://app.example.evil.example', 'null']) {
+      for (const [method, more] of [
+        ['GET', {}],
+        ['OPTIONS', preflight],
+      ] as const) {
+        const headers = from(origin, more);
+        const told = await people.ask(method, '/self-service/login', { headers });
+        expect(told.headers.get('access-control-allow-origin')).toBeNull();
+      }
+    }
+    const headers = from('https://app.example');
+    const api = await people.ask('GET', '/api/v1/status', { headers });
+    expect(api.headers.get('access-control-allow-origin')).toBeNull();
   });
 });
 

@@ -9,15 +9,6 @@ import { HEADERS_TOLD, type WebHook } from '../hooks/settings.ts';
 import type { Program } from '../jsonnet/index.ts';
 import type { OutgoingRequest } from '../outgoing/request.ts';
 
-export interface CorsConfig {
-  readonly allowedOrigins: readonly string[];
-  readonly allowedMethods: readonly string[];
-  readonly allowedHeaders: readonly string[];
-  readonly exposedHeaders: readonly string[];
-  readonly allowCredentials: boolean;
-  readonly maxAgeS: number;
-}
-
 export type HookName =
   | 'session'
   | 'show_verification_ui'
@@ -172,8 +163,6 @@ export interface AccountsConfig {
   /** Without a slash at the end. */
   readonly publicUrl: string;
   readonly adminUrl: string;
-  readonly publicCors: CorsConfig | undefined;
-  readonly adminCors: CorsConfig | undefined;
   readonly defaultReturnUrl: string;
   readonly allowedReturnUrls: readonly string[];
   readonly errorUiUrl: string | undefined;
@@ -307,8 +296,6 @@ export function defaultConfig(o: {
   return {
     publicUrl: o.publicUrl,
     adminUrl: o.adminUrl,
-    publicCors: undefined,
-    adminCors: undefined,
     defaultReturnUrl: `${o.publicUrl}/ui/`,
     allowedReturnUrls: [],
     errorUiUrl: undefined,

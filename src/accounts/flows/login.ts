@@ -300,6 +300,8 @@ export class LoginFlows {
       ];
       return input('default', { name: 'identifier', type: 'hidden', value });
     }
+    const { schemas, config } = this.#services;
+    const label = schemas.get(config.defaultSchemaId)?.signInLabel();
     return input(
       group,
       {
@@ -310,7 +312,7 @@ export class LoginFlows {
         // A browser offers passkeys in this very field.
         autocomplete: this.#hasKeys() ? 'username webauthn' : 'username',
       },
-      LABEL.identifier,
+      label === undefined ? LABEL.identifier : LABEL.trait(label.title, label.name),
     );
   }
 }

@@ -102,7 +102,7 @@ function button(node: UiNode, a: InputAttributes, isFirst: boolean): Html {
     return html`<button type="button" name="${a.name}" value="${valueText(a.value)}" data-webauthn="${a.onclickTrigger ?? ''}" class="second" hidden>${label}</button><noscript><p class="note">${label}: this needs JavaScript.</p></noscript><p class="wrong" role="status" data-webauthn-status></p>`;
   // A resend or a way back must not ask for the fields of the form first.
   const skips = a.name === 'email' || a.name === 'screen' || a.name === 'resend';
-  return html`<button type="submit" name="${a.name}" value="${valueText(a.value)}"${flag('class="second"', !isFirst)}${flag('disabled', a.disabled)}${flag('formnovalidate', skips)}>${label}</button>`;
+  return html`<button type="submit" name="${a.name}" value="${valueText(a.value)}"${flag('class="second"', !isFirst || node.group === 'oidc')}${flag('disabled', a.disabled)}${flag('formnovalidate', skips)}>${label}</button>`;
 }
 
 function shown(node: UiNode, prefix: string, isFirst: boolean, hasFocus: boolean): Html {
@@ -172,7 +172,12 @@ function signInForms(kind: FlowKind, flow: FlowPage): Html {
     ...(together.length > 0 ? [form(flow, [...shared, ...together], 'main')] : []),
     ...apart.map(([group, list]) => form(flow, [...hidden, ...list], group)),
   ];
-  return html`${forms.map((f, i) => (i === 0 ? f : html`<p class="or">or</p>${f}`))}`;
+  // Passkeys and providers are one list of buttons.
+  const isListed = (i: number): boolean => {
+    const before = apart.length - forms.length + i - 1;
+    return apart[before]?.[0] === 'passkey' && apart[before + 1]?.[0] === 'oidc';
+  };
+  return html`${forms.map((f, i) => (i === 0 || isListed(i) ? f : html`<p class="or">or</p>${f}`))}`;
 }
 
 function linksOf(kind: FlowKind, flow: FlowPage, links: PageLinks): Html {

@@ -51,9 +51,23 @@ export interface IdentitySchema {
   passkeyDisplayName(traits: JsonObject): string | undefined;
   /** The traits that a passkey can be named by, as paths with dots. */
   passkeyNameFields(): string[];
+  /** What the field for a sign-in name is called, when only one trait is such a name and has a title. */
+  signInLabel(): { readonly title: string; readonly name: string } | undefined;
   /** A form's flat fields (`traits.name.first`) as traits, with the types of the schema. */
   fromForm(fields: ReadonlyMap<string, string>): JsonObject;
 }
+
+const SIGN_IN_NAMES = [
+  ...([
+    ['password', 'identifier'],
+    ['webauthn', 'identifier'],
+    ['code', 'identifier'],
+  ] as const),
+  ...([
+    ['passkey', 'display_name'],
+    ['totp', 'account_name'],
+  ] as const),
+] as const;
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -299,6 +313,17 @@ class CompiledSchema implements IdentitySchema {
         .map((leaf) => leaf.path.join('.'));
     const own = named('passkey', 'display_name');
     return own.length > 0 ? own : named('webauthn', 'identifier');
+  }
+
+  signInLabel(): { readonly title: string; readonly name: string } | undefined {
+    const names = this.#leaves.filter((leaf) =>
+      SIGN_IN_NAMES.some(([type, word]) => extensionAt(leaf, 'credentials', type, word) === true),
+    );
+    const [leaf] = names;
+    const title: unknown = leaf === undefined ? undefined : Reflect.get(leaf.schema, 'title');
+    if (leaf === undefined || names.length > 1 || typeof title !== 'string' || title === '')
+      return undefined;
+    return { title, name: `traits.${leaf.path.join('.')}` };
   }
 
   fromForm(fields: ReadonlyMap<string, string>): JsonObject {
