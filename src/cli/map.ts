@@ -54,7 +54,7 @@ Help on any of them: ${program} COMMAND --help
 }
 
 /** The map of whoever comes from Keto. */
-export function ketoMap(version: string): string {
+function ketoMap(version: string): string {
   return `keto ${version} (Postern): who may do what with which object
 
   Begin     keto serve -c keto.yml             serve Keto's ports
@@ -69,6 +69,24 @@ export function ketoMap(version: string): string {
 Called as postern, the same program has more: postern permission --help
 Help on any of them: keto COMMAND --help
 `;
+}
+
+function kratosMap(version: string): string {
+  return `kratos ${version} (Postern): who somebody is
+
+  Begin     kratos serve -c kratos.yml         serve Kratos's ports
+            kratos migrate sql -e --yes        nothing to do, as scripts expect it
+  People    kratos account list, show, create, import, disable, sessions, recover
+
+Called as postern, the same program has more: postern account --help
+Help on any of them: kratos COMMAND --help
+`;
+}
+
+/** What there is to do, by the name that the program was called by. */
+export function mapOf(name: string, version: string): string {
+  if (name === 'keto') return ketoMap(version);
+  return name === 'kratos' ? kratosMap(version) : shortMap(name, version);
 }
 
 const WRAP_COLUMNS = 110;

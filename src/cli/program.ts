@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_USAGE } from './exit.ts';
 import { reportFailure } from './failure.ts';
-import { ketoMap, shortMap, unsupportedFamilies } from './map.ts';
+import { mapOf, unsupportedFamilies } from './map.ts';
 import { session } from './session.ts';
 
 interface FamilyModule {
@@ -53,6 +53,16 @@ const KETO_FAMILIES: typeof FAMILIES = [
   [[...KETO_WORDS, 'migrate'], () => import('./commands/permission-keto.ts')],
 ];
 
+/** The words of the program under the name `kratos`. */
+const KRATOS_FAMILIES: typeof FAMILIES = [
+  [['serve', 'migrate', 'courier', 'version'], () => import('./commands/account-kratos.ts')],
+];
+
+function familiesOf(name: string): typeof FAMILIES {
+  if (name === 'keto') return [...KETO_FAMILIES, ...FAMILIES];
+  return name === 'kratos' ? [...KRATOS_FAMILIES, ...FAMILIES] : FAMILIES;
+}
+
 /** Parses and runs; answers the exit code. */
 export async function runProgram(argv: readonly string[], version: string): Promise<number> {
   const word = argv.find((a) => !a.startsWith('-'));
@@ -60,7 +70,7 @@ export async function runProgram(argv: readonly string[], version: string): Prom
     const isKnown = argv.every((a) => a === '-h' || a === '--help' || a === 'help');
     if (!isKnown) process.stderr.write(`✘ "${argv[0]}" is not a known flag\n`);
     const { program: name } = session();
-    const map = name === 'keto' ? ketoMap(version) : shortMap(name, version);
+    const map = mapOf(name, version);
     (isKnown ? process.stdout : process.stderr).write(map);
     return isKnown ? 0 : EXIT_USAGE;
   }
@@ -68,8 +78,7 @@ export async function runProgram(argv: readonly string[], version: string): Prom
     const { refuseUnsupported } = await import('./commands/unsupported.ts');
     return refuseUnsupported(word);
   }
-  const families = session().program === 'keto' ? [...KETO_FAMILIES, ...FAMILIES] : FAMILIES;
-  const found = families.find(([words]) => words.includes(word));
+  const found = familiesOf(session().program).find(([words]) => words.includes(word));
   if (found === undefined) {
     process.stderr.write(`✘ "${word}" is not a command\n  see: ${session().program} --help\n`);
     return EXIT_USAGE;

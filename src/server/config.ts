@@ -197,6 +197,24 @@ function level({ value = 'info', origin }: Setting<string>): ServerConfig['logLe
   throw new PosternError('invalid', `${origin}: "${value}" is none of debug, info, warn, error`);
 }
 
+/** Where a kratos.yml says that it listens: `serve.*.host` and `serve.*.port`. */
+function listenersOf(path: string): { readonly public?: string; readonly admin?: string } {
+  const serve: unknown = Reflect.get(Object(readFile(path)), 'serve');
+  const at = (name: 'public' | 'admin', fallback: number): string | undefined => {
+    const part: unknown = Reflect.get(Object(serve), name);
+    const host: unknown = Reflect.get(Object(part), 'host');
+    const port: unknown = Reflect.get(Object(part), 'port');
+    if (host === undefined && port === undefined) return undefined;
+    const name_ = typeof host === 'string' && host !== '' ? host : '127.0.0.1';
+    return `${name_}:${typeof port === 'number' ? port : fallback}`;
+  };
+  const [open, admin] = [at('public', 4433), at('admin', 4434)];
+  return {
+    ...(open === undefined ? {} : { public: open }),
+    ...(admin === undefined ? {} : { admin }),
+  };
+}
+
 const API_LIFESPAN_MAX_MS = 24 * 3_600_000;
 
 /** The APIs of a file. Throws `invalid`, naming the place. */
@@ -224,6 +242,8 @@ export function loadServerConfig(
     database?: string;
     /** A `keto.yml` in place of the part `permissions:`. */
     permissionsFile?: string;
+    /** A `kratos.yml`, with the addresses that it listens at. */
+    kratosFile?: string;
   } = {},
 ): ServerConfig {
   const env = o.env ?? process.env;
@@ -249,11 +269,16 @@ export function loadServerConfig(
   };
   const text = (variable: string, key: string, value?: string): string | undefined =>
     setting(variable, key, value).value;
+  const kratosFile = o.kratosFile === undefined ? undefined : resolve(o.kratosFile);
+  const listens = kratosFile === undefined ? {} : listenersOf(kratosFile);
   const rootKey = text('POSTERN_ROOT_KEY', 'root key');
   return Object.freeze({
     home,
     nodes: address(setting('POSTERN_LISTEN_NODES', 'listen.nodes', file.listen?.nodes), 4480),
-    public: address(setting('POSTERN_LISTEN_PUBLIC', 'listen.public', file.listen?.public), 4433),
+    public: address(
+      setting('POSTERN_LISTEN_PUBLIC', 'listen.public', listens.public ?? file.listen?.public),
+      4433,
+    ),
     advertise: advertised(setting('POSTERN_ADVERTISE', 'advertise', file.advertise)),
     database: o.database ?? text('POSTERN_DATABASE', 'database', file.database),
     rootKeyFile:
@@ -267,15 +292,15 @@ export function loadServerConfig(
     apis: apisOf(file.accounts?.apis ?? []),
     hasAccounts: env['POSTERN_ACCOUNTS'] !== 'off' && file.accounts?.enabled !== false,
     kratosFile:
-      file.accounts?.kratos === undefined
-        ? undefined
+      kratosFile !== undefined || file.accounts?.kratos === undefined
+        ? kratosFile
         : resolve(path === undefined ? home : dirname(resolve(path)), file.accounts.kratos),
     accountsAdmin: {
       ...address(
         setting(
           'POSTERN_LISTEN_ACCOUNTS_ADMIN',
           'accounts.admin.listen',
-          file.accounts?.admin?.listen,
+          listens.admin ?? file.accounts?.admin?.listen,
         ),
         4434,
       ),

@@ -195,11 +195,12 @@ function runHere(flags: Flags): Promise<undefined> {
   return serveHere(fileOf(flags));
 }
 
-/** Serves in this process until it is told to stop. `permissionsFile` is a keto.yml. */
+/** Serves in this process until it is told to stop. `permissionsFile` is a keto.yml, `kratosFile` a kratos.yml. */
 export async function serveHere(o: {
   readonly file?: string;
   readonly database?: string;
   readonly permissionsFile?: string;
+  readonly kratosFile?: string;
 }): Promise<undefined> {
   mkdirSync(serverHome(), { recursive: true, mode: 0o700 });
   const [{ loadServerConfig, runServer }, { programVersion }] = await Promise.all([
