@@ -25,6 +25,15 @@ export type Order =
       /** The first person's number; each is taken once. */
       readonly first: number;
     }
+  | {
+      /** A whole sign-in to an application by who is signed in, or new tokens for old ones. */
+      readonly kind: 'id token' | 'refresh';
+      readonly url: string;
+      readonly tokens: readonly string[];
+      readonly client: { readonly id: string; readonly secret: string };
+      readonly seconds: number;
+      readonly width: number;
+    }
   | { readonly kind: 'bare hash'; readonly cost: HashCost; readonly seconds: number };
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
@@ -34,16 +43,16 @@ interface Asked {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly json?: unknown;
+  readonly form?: Readonly<Record<string, string>>;
   readonly localAddress?: string;
 }
-function http(url: string, o: Asked): Promise<{ status: number; body: string }> {
+function http(url: string, o: Asked): Promise<{ status: number; body: string; location: string }> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
-    const text = o.json === undefined ? undefined : JSON.stringify(o.json);
-    const headers = {
-      ...o.headers,
-      ...(text === undefined ? {} : { 'content-type': 'application/json' }),
-    };
+    const form = o.form === undefined ? undefined : new URLSearchParams(o.form).toString();
+    const text = o.json === undefined ? form : JSON.stringify(o.json);
+    const type = form === undefined ? 'application/json' : 'application/x-www-form-urlencoded';
+    const headers = { ...o.headers, ...(text === undefined ? {} : { 'content-type': type }) };
     const { method, path } = o;
     const address = o.localAddress === undefined ? {} : { localAddress: o.localAddress };
     const asked = request(
@@ -54,7 +63,10 @@ function http(url: string, o: Asked): Promise<{ status: number; body: string }> 
         answer.on('data', (chunk: string) => {
           body += chunk;
         });
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body }));
+        answer.on('end', () => {
+          const { location = '' } = answer.headers;
+          resolve({ status: answer.statusCode ?? 0, body, location });
+        });
         answer.on('error', reject);
       },
     );
@@ -84,7 +96,52 @@ async function enter(url: string, kind: 'login' | 'registration', i: number): Pr
   if (status !== 200) throw new Error(`a ${kind} was answered with ${status}: ${body}`);
 }
 
+type ForApplications = Extract<Order, { kind: 'id token' | 'refresh' }>;
+const isForApplications = (order: Order): order is ForApplications =>
+  order.kind === 'id token' || order.kind === 'refresh';
+const CALLBACK = 'http://127.0.0.1:9/callback';
+
+/** Signs somebody in to the application; answers the refresh token. */
+async function signIn({ url, tokens, client }: ForApplications, i: number): Promise<string> {
+  const query = new URLSearchParams({
+    ...{ client_id: client.id, response_type: 'code', redirect_uri: CALLBACK, state: 's' },
+    scope: 'openid profile email offline_access',
+  });
+  const cookie = `ory_kratos_session=${tokens[(i * 7_919) % tokens.length] ?? ''}`;
+  const path = `/authorize?${query}`;
+  const { status, location } = await http(url, { method: 'GET', path, headers: { cookie } });
+  const code = location.startsWith(CALLBACK) ? new URL(location).searchParams.get('code') : null;
+  if (code === null) throw new Error(`/authorize was answered with ${status} to ${location}`);
+  return exchange(url, client, { grant_type: 'authorization_code', code, redirect_uri: CALLBACK });
+}
+async function exchange(
+  url: string,
+  client: ForApplications['client'],
+  form: Readonly<Record<string, string>>,
+): Promise<string> {
+  const whole = { ...form, client_id: client.id, client_secret: client.secret };
+  const asked = { method: 'POST', path: '/oauth/token', form: whole };
+  const { status, body } = await http(url, asked);
+  const { id_token: idToken, refresh_token: next }: Record<string, string> = JSON.parse(body);
+  if (idToken === undefined || next === undefined)
+    throw new Error(`/oauth/token was answered with ${status}: ${body}`);
+  return next;
+}
+
+async function runForApplications(order: ForApplications): Promise<LoadReport> {
+  const { kind, url, client, seconds, width } = order;
+  if (kind === 'id token')
+    return closedLoop(async (i) => void (await signIn(order, i)), seconds, width);
+  const idle = await Promise.all(Array.from({ length: width }, (_, i) => signIn(order, i)));
+  const ask = async (): Promise<void> => {
+    const token = idle.pop() ?? '';
+    idle.push(await exchange(url, client, { grant_type: 'refresh_token', refresh_token: token }));
+  };
+  return closedLoop(ask, seconds, width);
+}
+
 function run(order: Order): Promise<LoadReport> {
+  if (isForApplications(order)) return runForApplications(order);
   if (order.kind === 'bare hash') {
     const hasher = hasherOf(order.cost);
     const ask = async (): Promise<void> => void (await hasher.hash(PASSWORD));

@@ -131,6 +131,10 @@ export async function runAccounts(
       const whoami = { kind: 'whoami', url, tokens, seconds } as const;
       await now.measure(`whoami, ${WIDTH} at a time`, { ...whoami, width: WIDTH });
       await now.measure(`whoami at ${figure(RATE)}/s`, { ...whoami, width: WIDTH, rate: RATE });
+      const client = await applicationOf(machine);
+      const application = { url, tokens, client, seconds, width: WIDTH } as const;
+      await now.measure('code, exchange, ID token', { kind: 'id token', ...application });
+      await now.measure('refresh with rotation', { kind: 'refresh', ...application });
     }
     const bare = await now.measure(`bare hash, ${cost.name}`, { kind: 'bare hash', cost, seconds });
     const enter = { url, seconds, width: WIDTH, first: 0 } as const;
@@ -143,6 +147,15 @@ export async function runAccounts(
   if (!o.isQuick) rows.push(await measureMany(stage, seconds, notes));
   process.stdout.write(print(rows, notes));
   return { report: { rows, notes }, isWhole: true };
+}
+
+/** An application that asks no consent. */
+async function applicationOf(machine: Machine): Promise<{ id: string; secret: string }> {
+  const made = await machine.postern(
+    ...['client', 'create', 'bench', '--callback', 'http://127.0.0.1:9/callback'],
+    ...['--output', 'json'],
+  );
+  return JSON.parse(made) as { id: string; secret: string };
 }
 
 async function measureMany(stage: Stage, seconds: number, notes: string[]): Promise<Row> {
