@@ -52,12 +52,15 @@ export class AccountsManager {
   readonly recovery: RecoveryFlows;
   readonly verification: VerificationFlows;
   readonly social: SocialFlows;
+  /** Of social sign-in, by id. */
+  readonly providers: Providers;
   #sweeper: NodeJS.Timeout | undefined;
 
   private constructor(services: Services) {
     this.services = services;
     const { methods } = services.config;
     const providers = providersOf(services);
+    this.providers = providers;
     this.methods = [
       ...(methods.profile.isEnabled ? [createProfileMethod(services)] : []),
       ...(methods.password.isEnabled ? [createPasswordMethod(services)] : []),

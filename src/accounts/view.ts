@@ -12,6 +12,7 @@ import type {
   VerifiableAddress,
 } from './account.ts';
 import type { Flow } from './flows/flow.ts';
+import { testContextOf } from './flows/rehearsal.ts';
 
 export type View = Readonly<Record<string, unknown>>;
 
@@ -115,6 +116,7 @@ export function sessionView(session: Session, identity: View | undefined): View 
 }
 
 function loginView(flow: Flow): View {
+  const rehearsed = testContextOf(flow);
   return {
     refresh: flow.isRefresh,
     requested_aal: flow.requestedAal,
@@ -123,6 +125,7 @@ function loginView(flow: Flow): View {
     identity_schema: flow.schemaId,
     ...(flow.loginChallenge === undefined ? {} : { oauth2_login_challenge: flow.loginChallenge }),
     ...(flow.exchangeCode === undefined ? {} : { session_token_exchange_code: flow.exchangeCode }),
+    ...(rehearsed === undefined ? {} : { test_context: rehearsed }),
   };
 }
 

@@ -1,10 +1,10 @@
 /** Social sign-in in Chromium on our own pages, and for a native app by Ory's own client. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Configuration, FrontendApi } from '@ory/client';
+import { Configuration, FrontendApi, IdentityApi } from '@ory/client';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Browser as PlainBrowser } from '../harness/browser.ts';
+import { formAction, hiddenFields, Browser as PlainBrowser } from '../harness/browser.ts';
 import { startChromium } from '../harness/chromium.ts';
 import { has, missingPeers } from '../harness/peers.ts';
 import { freePort, World } from '../harness/postern.ts';
@@ -84,6 +84,75 @@ identity: { schemas: [ { id: default, url: "${base64(JSON.stringify(SCHEMA))}" }
     },
     60_000,
   );
+
+  it('rehearses a provider by createTestLoginFlow, signs nobody in, and forgets by deleteTestLoginFlow', async () => {
+    provider.person = { sub: 'dry', email: 'dry@example.com' };
+    await world.ok('admin', 'enroll');
+    const accessToken = await world.ok('admin', 'token', 'create', 'p', '--scope', 'accounts:*');
+    const state: { accounts_admin: string } = JSON.parse(
+      readFileSync(join(world.serverHome, 'server.json'), 'utf8'),
+    );
+    const admin = new Configuration({ basePath: `http://${state.accounts_admin}`, accessToken });
+    const identities = new IdentityApi(admin);
+    const frontend = new FrontendApi(new Configuration({ basePath: base }));
+    const begin = () =>
+      identities.createTestLoginFlow({ createTestLoginFlowBody: { provider_id: 'company' } });
+    const { data: flow, status } = await begin();
+    expect(status).toBe(201);
+    expect(flow.test_context).toEqual({ provider_id: 'company' });
+    const me = new PlainBrowser(base);
+    const page = await me.open(`/ui/login?flow=${flow.id}`);
+    const gone = await me.ask('POST', formAction(page), {
+      form: { ...hiddenFields(page), provider: 'company' },
+    });
+    await me.open(await throughProvider(provider.url, gone.location ?? ''));
+    const nobody = await me.ask('GET', '/sessions/whoami', {
+      headers: { accept: 'application/json' },
+    });
+    expect(nobody.status).toBe(401);
+    const cookie = [...me.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    const { data: done } = await frontend.getLoginFlow({ id: flow.id, cookie });
+    expect(done.state).toBe('passed_challenge');
+    expect(done.test_context?.debug_payload).toMatchObject({
+      id_token_claims: { sub: 'dry' },
+      jsonnet_output: { identity: { traits: { email: 'dry@example.com' } } },
+    });
+    const { data: list } = await identities.listIdentities();
+    expect(JSON.stringify(list)).not.toContain('dry@example.com');
+    // What was captured is that browser's alone.
+    const refusal = (work: Promise<unknown>): Promise<number | undefined> =>
+      work.then(
+        () => undefined,
+        (reason: { response: { status: number } }) => reason.response.status,
+      );
+    expect(await refusal(frontend.getLoginFlow({ id: flow.id }))).toBe(403);
+    expect(await refusal(frontend.deleteTestLoginFlow({ id: flow.id }))).toBe(403);
+    expect((await frontend.deleteTestLoginFlow({ id: flow.id, cookie })).status).toBe(204);
+    expect(await refusal(frontend.getLoginFlow({ id: flow.id, cookie }))).toBe(404);
+    // It leads nowhere else: no password, no other provider, no ID token.
+    const { data: other } = await begin();
+    const [csrf] = other.ui.nodes;
+    const token = String(Reflect.get(csrf?.attributes ?? {}, 'value'));
+    for (const body of [
+      { method: 'password', identifier: 'a@b.example', password: 'x', csrf_token: token },
+      { method: 'oidc', provider: 'other', csrf_token: token },
+      { method: 'oidc', provider: 'company', id_token: 'x', csrf_token: token },
+    ]) {
+      const told = await me.ask('POST', `/self-service/login?flow=${other.id}`, { json: body });
+      expect(told.status, told.text).toBe(400);
+      expect(told.text).toContain('dry run');
+    }
+    expect((await frontend.deleteTestLoginFlow({ id: other.id })).status).toBe(204);
+    const wrong = { createTestLoginFlowBody: { provider_id: 'none' } };
+    expect(await refusal(identities.createTestLoginFlow(wrong))).toBe(404);
+    expect(await refusal(frontend.deleteTestLoginFlow({ id: 'x' }))).toBe(400);
+  });
+
+  it('has the script of keys by getWebAuthnJavaScript', async () => {
+    const frontend = new FrontendApi(new Configuration({ basePath: base }));
+    const { data } = await frontend.getWebAuthnJavaScript();
+    expect(data).toContain('navigator.credentials');
+  });
 
   it('hands a native app its session by exchangeSessionToken', async () => {
     provider.person = { sub: 'nat', email: 'nat@example.com' };

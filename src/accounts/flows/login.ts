@@ -34,6 +34,8 @@ import {
   withFreshChallenges,
 } from './method.ts';
 
+import { rehearsalOf } from './rehearsal.ts';
+
 export interface BeginLogin {
   readonly type: 'browser' | 'api';
   readonly requestUrl: string;
@@ -146,6 +148,7 @@ export class LoginFlows {
     const { flows, store, messages } = this.#services;
     try {
       const account = await this.#boundAccount(flow, visitor);
+      insistOnRehearsed(flow, submission);
       if (submission.method === IDENTIFIER_FIRST && isIdentifierFirst(this.#services, flow))
         return await this.#identify(flow, submission);
       const method = this.#pick(flow, submission);
@@ -315,6 +318,17 @@ export class LoginFlows {
       label === undefined ? LABEL.identifier : LABEL.trait(label.title, label.name),
     );
   }
+}
+
+/** A dry run goes to its own provider and nowhere else, once: it signs nobody in. */
+function insistOnRehearsed(flow: Flow, submission: Submission): void {
+  const rehearsal = rehearsalOf(flow);
+  if (rehearsal === undefined) return;
+  const isDone = rehearsal.payload !== undefined;
+  const isIts = textOf(submission, 'provider') === rehearsal.provider;
+  const isTrip = (submission.method ?? 'oidc') === 'oidc' && isIts;
+  if (isDone || !isTrip || textOf(submission, 'id_token') !== undefined)
+    throw problem(INVALID.generic('This is a dry run: it leads to its provider alone, once.'));
 }
 
 /** Whether somebody says who they are on a screen of its own: `style: identifier_first`, and nobody is known yet. */

@@ -34,6 +34,7 @@ import { withLinking } from './linking.ts';
 import type { LoginFlows, LoginOutcome } from './login.ts';
 import type { Authenticated, Registered } from './method.ts';
 import type { RegistrationFlows, RegistrationOutcome } from './registration.ts';
+import { rehearsalOf, rehearsed, rehearsedFault } from './rehearsal.ts';
 import { type SettingsFlows, type SettingsOutcome, withAddresses } from './settings.ts';
 
 const STATE = /^(login|registration|settings)\.([0-9a-f-]{36})\.[\w-]{43}$/;
@@ -42,7 +43,9 @@ const STATE = /^(login|registration|settings)\.([0-9a-f-]{36})\.[\w-]{43}$/;
 export type SocialOutcome =
   | { readonly of: 'login'; readonly outcome: LoginOutcome }
   | { readonly of: 'registration'; readonly outcome: RegistrationOutcome }
-  | { readonly of: 'settings'; readonly outcome: SettingsOutcome };
+  | { readonly of: 'settings'; readonly outcome: SettingsOutcome }
+  /** Not kept yet: it is bound to the browser first. */
+  | { readonly of: 'rehearsal'; readonly flow: Flow };
 
 /** Somebody who came back, before the provider was asked. */
 export interface Arrival {
@@ -108,6 +111,7 @@ export class SocialFlows {
   ): Promise<SocialOutcome> {
     // Kept first: of two requests with one answer the second finds no trip, and asks no provider.
     const flow = await this.#services.flows.replace(withoutTrip(before));
+    if (rehearsalOf(flow) !== undefined) return this.#rehearse(flow, provider, parameters, trip);
     try {
       const claims = await provider.finish(parameters, trip);
       switch (flow.kind) {
@@ -128,6 +132,20 @@ export class SocialFlows {
       if (reason instanceof FlowProblem) return this.#shown(flow, reason, trip.traits, visitor);
       throw reason;
     }
+  }
+
+  /** A dry run: what the answer is worth, and nothing of it. */
+  async #rehearse(
+    flow: Flow,
+    provider: SocialProvider,
+    parameters: URLSearchParams,
+    trip: TripNote,
+  ): Promise<SocialOutcome> {
+    const told = await provider.finish(parameters, trip).then(
+      (claims) => rehearsed(this.#services, flow, provider, claims),
+      (reason: unknown) => rehearsedFault(flow, reason),
+    );
+    return { of: 'rehearsal', flow: told };
   }
 
   /** The flow as it is shown again. */

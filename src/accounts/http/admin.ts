@@ -7,9 +7,10 @@ import { PosternError, parseDurationMs } from '../../kernel/index.ts';
 import type { Account, CredentialType, Json, JsonObject, Session } from '../account.ts';
 import type { AccountSpec, Administration } from '../administration.ts';
 import type { Courier, CourierMessage } from '../courier/courier.ts';
+import { beginRehearsal } from '../flows/rehearsal.ts';
 import type { AccountsManager } from '../manager.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
-import { accountView, sessionView, type View } from '../view.ts';
+import { accountView, flowView, sessionView, type View } from '../view.ts';
 import { ringOfJson } from '../webauthn/credential.ts';
 import { errorBody, uiUrl } from './answer.ts';
 import { queryText } from './web.ts';
@@ -627,6 +628,14 @@ export function addAdminAccounts(app: FastifyInstance, parts: AdminParts): void 
   add('POST', '/sessions', (q, r) => surface.manageSessions(q, r));
   add('DELETE', '/sessions/:id', (q, r) => surface.disableSession(q, r));
   add('PATCH', '/sessions/:id/extend', (q, r) => surface.extendSession(q, r));
+  add('POST', '/test-login-flows', async (q, r) => {
+    const { provider_id: id } = fields(q.body, ['provider_id'], 'The body');
+    if (typeof id !== 'string' || id === '' || id.length > 255)
+      refuse('provider_id has to be a text of 1 to 255 characters');
+    const { services, providers } = parts.manager;
+    const url = `${services.config.publicUrl}/admin/test-login-flows`;
+    return r.code(201).send(flowView(await beginRehearsal(services, providers, id, url)));
+  });
   add('GET', '/courier/messages', (q, r) => surface.messages(q, r));
   add('GET', '/courier/messages/:id', (q, r) => surface.message(q, r));
   add('POST', '/recovery/code', (q, r) => surface.recoveryCode(q, r));

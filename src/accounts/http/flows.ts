@@ -15,6 +15,7 @@ import {
   show,
 } from '../flows/flow.ts';
 import { UnverifiedAddress } from '../flows/login.ts';
+import { isUnmade, rehearsalOf } from '../flows/rehearsal.ts';
 import { checkReturnTo } from '../flows/return-to.ts';
 import type { AccountsManager } from '../manager.ts';
 import type { IdentitySchema } from '../schema/identity-schema.ts';
@@ -186,7 +187,7 @@ class FlowSurface {
       const flow = await this.#find(kind, queryText(request, 'id') ?? '');
       const { clock } = this.#services;
       if (flow.type === 'browser' && kind !== 'recovery' && kind !== 'settings')
-        if (csrfOf(this.#config, request) !== flow.csrf)
+        if (!isUnmade(flow) && csrfOf(this.#config, request) !== flow.csrf)
           throw new FlowFault('security_csrf_violation');
       if (kind === 'settings')
         await this.#manager.settings.owner(flow, await sessionOf(this.#services, request.headers));
@@ -279,7 +280,8 @@ class FlowSurface {
     const given = submission.fields['csrf_token'];
     const header = request.headers['x-csrf-token'];
     const token = typeof given === 'string' ? given : typeof header === 'string' ? header : '';
-    const cookie = csrfOf(this.#config, request);
+    const rehearsal = rehearsalOf(flow);
+    const cookie = rehearsal === undefined ? csrfOf(this.#config, request) : flow.csrf;
     // An administrator's recovery flow begins without a browser: whoever holds the code is its browser.
     if (flow.csrf === undefined && flow.kind === 'recovery') return;
     if (cookie === undefined || cookie !== flow.csrf || !isCsrfToken(token, cookie))

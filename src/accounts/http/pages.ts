@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Account, JsonObject, Session } from '../account.ts';
 import { FlowFault } from '../flows/fault.ts';
 import { FLOW_KINDS, type Flow, type FlowKind } from '../flows/flow.ts';
+import { isUnmade } from '../flows/rehearsal.ts';
 import type { AccountsManager } from '../manager.ts';
 import { type PageLinks, renderError, renderFlow, renderWelcome } from '../pages/flow-page.ts';
 import { pageHeaders } from '../pages/page.ts';
@@ -58,7 +59,7 @@ class PageSurface {
     const isOwn =
       kind === 'settings'
         ? session?.accountId === flow.accountId
-        : flow.csrf === undefined || csrfOf(config, request) === flow.csrf;
+        : flow.csrf === undefined || isUnmade(flow) || csrfOf(config, request) === flow.csrf;
     if (!isOwn) return seeOther(reply, again);
     const raise = kind === 'settings' ? await this.#raise(flow, session) : undefined;
     if (raise !== undefined) return seeOther(reply, raise);

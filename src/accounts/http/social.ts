@@ -9,14 +9,16 @@ import type { Json, JsonObject } from '../account.ts';
 import { FlowFault } from '../flows/fault.ts';
 import { FLOW_KINDS, type Flow, type FlowKind } from '../flows/flow.ts';
 import { UnverifiedAddress } from '../flows/login.ts';
+import { rehearsalOf } from '../flows/rehearsal.ts';
 import type { SocialOutcome } from '../flows/social.ts';
 import type { AccountsManager } from '../manager.ts';
 import { personView, sessionView } from '../view.ts';
-import { plainError, seeOther, tell } from './answer.ts';
+import { plainError, seeOther, tell, uiUrl } from './answer.ts';
 import { OutcomeAnswers } from './outcome.ts';
-import { csrfOf, NO_STORE, queryText, visitorOf } from './web.ts';
+import { csrfOf, NO_STORE, queryText, renewCsrf, visitorOf } from './web.ts';
 
 const EXCHANGE_MS = 600_000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const PARAMETER_MAX = 8_192;
 /** What a provider may send back. */
 const PARAMETERS = ['code', 'state', 'iss', 'error', 'error_description', 'user', 'scope'];
@@ -26,6 +28,8 @@ function isSame(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)];
   return left.length === right.length && timingSafeEqual(left, right);
 }
+type Taken = Exclude<SocialOutcome, { readonly of: 'rehearsal' }>;
+
 const isRecord = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -58,7 +62,8 @@ class SocialSurface {
         });
       // An app's flow comes back in a browser that knows nothing of it, and gets nothing but a code.
       const isApi = flow.type === 'api';
-      if (!isApi && csrfOf(this.#services.config, request) !== flow.csrf)
+      const isDryRun = rehearsalOf(flow) !== undefined;
+      if (!isApi && !isDryRun && csrfOf(this.#services.config, request) !== flow.csrf)
         throw new FlowFault('security_csrf_violation', {
           details: { hint: 'Come back in the browser, and at the host name, in which you began.' },
         });
@@ -67,6 +72,7 @@ class SocialSurface {
         ...visitor,
         session: isApi ? undefined : visitor.session,
       });
+      if (outcome.of === 'rehearsal') return await this.#showRehearsal(outcome.flow, reply);
       return isApi
         ? await this.#leaveCode(flow, outcome, reply)
         : await this.#answer(outcome, reply);
@@ -79,23 +85,43 @@ class SocialSurface {
     }
   }
 
-  #answer({ of, outcome }: SocialOutcome, reply: FastifyReply): Promise<FastifyReply> {
-    switch (of) {
+  /** Binds what was captured to this browser, and shows it there. */
+  async #showRehearsal(flow: Flow, reply: FastifyReply): Promise<FastifyReply> {
+    const { config, flows } = this.#services;
+    const kept = await flows.replace({ ...flow, csrf: renewCsrf(config, reply) });
+    return seeOther(reply, uiUrl(config, 'login', kept));
+  }
+
+  /** Takes a dry run away: one with results for the browser that made it, another for whoever knows its id. */
+  async forget(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { config, flows, store } = this.#services;
+    const id = queryText(request, 'id') ?? '';
+    if (!UUID.test(id)) return reply.code(400).send(plainError(400, 'invalid flow id'));
+    const flow = await flows.find('login', id);
+    const rehearsal = flow === undefined ? undefined : rehearsalOf(flow);
+    if (flow === undefined || rehearsal === undefined)
+      return reply.code(404).send(plainError(404, 'There is no such flow'));
+    if (rehearsal.payload !== undefined && csrfOf(config, request) !== flow.csrf)
+      return reply
+        .code(403)
+        .send(plainError(403, 'The CSRF cookie is missing or of another browser'));
+    await store.write((trx) => flows.finish(trx, flow));
+    return reply.code(204).send();
+  }
+
+  #answer(social: Taken, reply: FastifyReply): Promise<FastifyReply> {
+    switch (social.of) {
       case 'login':
-        return this.#answers.login(outcome, reply, 'html');
+        return this.#answers.login(social.outcome, reply, 'html');
       case 'registration':
-        return this.#answers.registration(outcome, reply, 'html');
+        return this.#answers.registration(social.outcome, reply, 'html');
       case 'settings':
-        return this.#answers.settings(outcome, reply, 'html');
+        return this.#answers.settings(social.outcome, reply, 'html');
     }
   }
 
   /** Keeps what an app will fetch, and sends the browser back to it with the second half of the key. */
-  async #leaveCode(
-    begun: Flow,
-    { outcome }: SocialOutcome,
-    reply: FastifyReply,
-  ): Promise<FastifyReply> {
+  async #leaveCode(begun: Flow, { outcome }: Taken, reply: FastifyReply): Promise<FastifyReply> {
     const { exchangeCode, returnToCode } = begun;
     const url = new URL(this.#answers.returnUrl(begun));
     if (exchangeCode === undefined || returnToCode === undefined) return seeOther(reply, `${url}`);
@@ -199,5 +225,6 @@ export function addSocialRoutes(app: FastifyInstance, manager: AccountsManager):
       return seeOther(reply, `${publicUrl}${own}?${parametersOf(text)}`);
     });
   }
+  app.delete('/self-service/login/test', (q, r) => surface.forget(q, r));
   app.get('/sessions/token-exchange', (q, r) => surface.exchange(q, r));
 }
