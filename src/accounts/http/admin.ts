@@ -236,21 +236,21 @@ class AdminSurface {
     if (items.length > BATCH_MAX) refuse(`At most ${BATCH_MAX} identities at a time`);
     const specs = items.map((item) => {
       const { create, patch_id } = fields(item, ['create', 'patch_id'], 'identities[]');
-      return { create, patchId: typeof patch_id === 'string' ? patch_id : null };
+      return { create, mark: typeof patch_id === 'string' ? { patch_id } : {} };
     });
     const isPlain = (c: unknown): boolean => JSON.stringify(c ?? null).includes('"password":"');
     if (specs.filter((s) => isPlain(s.create)).length > PLAIN_BATCH_MAX)
       refuse(`At most ${PLAIN_BATCH_MAX} identities with passwords in plain at a time`);
     const identities: unknown[] = [];
-    for (const { create, patchId } of specs) {
+    for (const { create, mark } of specs) {
       try {
         const spec = readSpec(create, this.#services.config.defaultSchemaId);
         const account = await this.#parts.administration.create(spec, by);
-        identities.push({ action: 'create', identity: account.id, patch_id: patchId });
+        identities.push({ action: 'create', identity: account.id, ...mark });
       } catch (reason) {
         const { body } = errorBody(reason);
         const error = isRecord(body) ? body['error'] : undefined;
-        identities.push({ action: 'error', patch_id: patchId, error });
+        identities.push({ action: 'error', ...mark, error });
       }
     }
     return reply.send({ identities });

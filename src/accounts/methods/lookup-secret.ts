@@ -83,7 +83,7 @@ class LookupLogin implements LoginMethod {
     return [
       input(
         'lookup_secret',
-        { name: 'lookup_secret', type: 'text', required: true, value: '', autocomplete: 'off' },
+        { name: 'lookup_secret', type: 'text', required: true, value: '' },
         LOGIN.lookupLabel,
       ),
       submit('lookup_secret', 'method', 'lookup_secret', LOGIN.useLookup),
