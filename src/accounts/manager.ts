@@ -26,7 +26,6 @@ import { AccountRepository } from './repository.ts';
 import { compileIdentitySchema } from './schema/identity-schema.ts';
 import type { MessageQueue, PasswordHasher, PasswordPolicy, Services } from './services.ts';
 import { SessionManager } from './sessions.ts';
-import { SocialProvider } from './social/provider.ts';
 
 const SWEEP_INTERVAL_MS = 60_000;
 const DAY_MS = 24 * 3_600_000;
@@ -56,10 +55,9 @@ export class AccountsManager {
   readonly providers: Providers;
   #sweeper: NodeJS.Timeout | undefined;
 
-  private constructor(services: Services) {
+  private constructor(services: Services, providers: Providers) {
     this.services = services;
     const { methods } = services.config;
-    const providers = providersOf(services);
     this.providers = providers;
     this.methods = [
       ...(methods.profile.isEnabled ? [createProfileMethod(services)] : []),
@@ -109,7 +107,7 @@ export class AccountsManager {
       schemas,
       hooks: new FlowHooks({ ...parts, schemas }),
     };
-    const manager = new AccountsManager(services);
+    const manager = new AccountsManager(services, await providersOf(services));
     manager.#sweeper = setInterval(() => void manager.#sweep(), SWEEP_INTERVAL_MS);
     manager.#sweeper.unref();
     return manager;
@@ -131,8 +129,11 @@ export class AccountsManager {
   }
 }
 
-function providersOf({ config, clock }: Services): Providers {
+/** Their libraries are loaded where there is one. */
+async function providersOf({ config, clock }: Services): Promise<Providers> {
   const { providers, redirectBaseUrl } = config.methods.oidc;
+  if (providers.length === 0) return new Map();
+  const { SocialProvider } = await import('./social/provider.ts');
   const baseUrl = redirectBaseUrl ?? config.publicUrl;
   return new Map(providers.map((p) => [p.id, new SocialProvider(p, { baseUrl, clock })]));
 }

@@ -3,7 +3,6 @@
  * another program checks by itself. INVARIANT: it names a session that stood when it was made; its key is the
  * configuration's, and in no answer; what a mapper failed on is never told.
  */
-import { SignJWT } from 'jose';
 import { newUuid, PosternError } from '../kernel/index.ts';
 import type { Json, JsonObject, Session } from './account.ts';
 import type { TokenizerConfig } from './config/config.ts';
@@ -30,6 +29,8 @@ export async function tokenize(
   const template = config.session.tokenizers.get(name);
   if (template === undefined)
     throw new FlowFault('bad_request', {}, 'There is no tokenizer template of that name.');
+  // Loaded for who asks for tokens alone.
+  const { SignJWT } = await import('jose');
   const nowS = Math.floor(clock.now() / 1_000);
   const sub = subjectOf(template, session, view);
   const own: Record<string, Json> = {

@@ -2,7 +2,7 @@
  * Reads `session` and `feature_flags` of a kratos.yml, with the templates that make tokens of sessions. Keys and programs
  * are taken in here, so that a fault in one shows at the start. INVARIANT: a flag that would do nothing is refused by name.
  */
-import { importJWK, type JWK } from 'jose';
+import type { JWK } from 'jose';
 import { PosternError } from '../../kernel/index.ts';
 import { compileJsonnet, type Program } from '../jsonnet/index.ts';
 import type { AccountsConfig, TokenizerConfig } from './config.ts';
@@ -69,6 +69,7 @@ async function keyOf(
   if (!ALGORITHMS.test(algorithm))
     wrong('has a key without a known "alg" (RS256, PS256, ES256, EdDSA …)');
   try {
+    const { importJWK } = await import('jose');
     const key = await importJWK(jwk, algorithm);
     if (key instanceof Uint8Array) return wrong('has a shared secret first: tokens are signed');
     return { key, algorithm, keyId: jwk.kid };

@@ -17,7 +17,8 @@ import {
   withLinks,
 } from '../social/credential.ts';
 import { type Mapped, mergeTraits } from '../social/mapper.ts';
-import { ProviderRefusal, type SocialProvider } from '../social/provider.ts';
+import type { SocialProvider } from '../social/provider.ts';
+import { ProviderRefusal } from '../social/refusal.ts';
 import { FLOW, INVALID, LOGIN } from '../ui/message.ts';
 import { templateIdentity } from '../view.ts';
 import { FlowFault } from './fault.ts';

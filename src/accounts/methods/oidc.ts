@@ -27,7 +27,8 @@ import type {
 import type { Services } from '../services.ts';
 import type { Claims } from '../social/claims.ts';
 import { linksOf, withLinks } from '../social/credential.ts';
-import { ProviderRefusal, type SocialProvider, type Trip } from '../social/provider.ts';
+import type { SocialProvider, Trip } from '../social/provider.ts';
+import { ProviderRefusal } from '../social/refusal.ts';
 import { FLOW, INVALID, LOGIN, REGISTRATION, SETTINGS } from '../ui/message.ts';
 import { submit, type UiNode } from '../ui/node.ts';
 import { firstFactorCount } from '../webauthn/credential.ts';

@@ -19,6 +19,7 @@ import type { OidcProviderConfig } from '../config/config.ts';
 import { type OAuthPreset, type OpenIdPreset, PRESETS } from './catalogue.ts';
 import { type Claims, claimsOf } from './claims.ts';
 import { compileMapper, type Mapper } from './mapper.ts';
+import { ProviderRefusal } from './refusal.ts';
 
 const ANSWER_MS = 10_000;
 const ANSWER_BYTES_MAX = 1024 * 1024;
@@ -30,16 +31,6 @@ export interface Trip {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string | undefined;
-}
-
-/** The provider refused, or its answer is worth nothing. `code` is its own (`access_denied`), for people to read. */
-export class ProviderRefusal extends Error {
-  override readonly name = 'ProviderRefusal';
-  readonly code: string;
-  constructor(code: string, cause?: unknown) {
-    super(`The provider's answer can't be used: ${code}`, { cause });
-    this.code = code;
-  }
 }
 
 /** Fetches without redirects, within bounds of time and size. */
