@@ -9,7 +9,7 @@ import { TOTP } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingPeers, type Postgres, postgresBin, startPostgres } from '../harness/peers.ts';
 import { accountsAt, type People, type Told } from '../harness/people.ts';
-import { World } from '../harness/postern.ts';
+import { until, World } from '../harness/postern.ts';
 
 const missing = missingPeers({ PostgreSQL: postgresBin() !== undefined });
 const PASSWORD = 'correct horse battery';
@@ -91,6 +91,61 @@ describe.skipIf(missing.length > 0)('two servers on one PostgreSQL', () => {
     expect((await second.whoami(session)).status).toBe(200);
     await one.ok('admin', 'account', 'disable', 'sid@example.com');
     expect((await second.whoami(session)).status).toBe(401);
+  });
+
+  it("an application's code of one is exchanged at the other, once; keys and the end are of both", async () => {
+    const made = JSON.parse(
+      await one.ok(
+        ...(['admin', 'client', 'create', 'shop', '--output', 'json'] as const),
+        ...(['--callback', 'http://127.0.0.1:3999/callback'] as const),
+      ),
+    );
+    const session = await first.register('app@example.com', PASSWORD, network());
+    const query = new URLSearchParams({
+      ...{ client_id: made.id, response_type: 'code', scope: 'openid offline_access', state: 's' },
+      redirect_uri: 'http://127.0.0.1:3999/callback',
+    });
+    const headers = { cookie: `ory_kratos_session=${session}` };
+    const back = await first.ask('GET', `/authorize?${query}`, { headers });
+    const code = new URL(back.headers.get('location') ?? '').searchParams.get('code') ?? '';
+    const exchange = (at: People, form: Record<string, string>): Promise<Told> =>
+      at.ask('POST', '/oauth/token', {
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams({
+          ...{ client_id: made.id, client_secret: made.secret, ...form },
+        }).toString(),
+      });
+    const form = {
+      ...{ grant_type: 'authorization_code', code },
+      redirect_uri: 'http://127.0.0.1:3999/callback',
+    };
+    const both = await Promise.all([second, first].map((at) => exchange(at, form)));
+    expect(both.filter((told) => told.status === 200).length).toBeLessThanOrEqual(1);
+    // A code that came twice takes with it what the first gave: the person signs in anew.
+    const again = await first.ask('GET', `/authorize?${query}`, { headers });
+    const fresh = new URL(again.headers.get('location') ?? '').searchParams.get('code') ?? '';
+    const tokens = await exchange(second, { ...form, code: fresh });
+    expect(tokens.status, tokens.text).toBe(200);
+    const refresh = { grant_type: 'refresh_token', refresh_token: tokens.json.refresh_token };
+    const next = await exchange(first, refresh);
+    expect(next.status, next.text).toBe(200);
+    await one.ok('admin', 'client', 'keys', '--rotate');
+    const keysAt = async (at: People): Promise<string[]> => {
+      const { text } = await at.ask('GET', '/.well-known/jwks.json');
+      const { keys }: { keys: { kid: string }[] } = JSON.parse(text);
+      return keys.map(({ kid }) => kid);
+    };
+    await until(async () => {
+      const [mine, theirs] = [await keysAt(first), await keysAt(second)];
+      if (mine.length < 2 || mine.join() !== theirs.join()) throw new Error('not the same keys');
+    }, 'the new key at both');
+    const bearer = { authorization: `Bearer ${next.json.access_token}` };
+    expect((await second.ask('GET', '/userinfo', { headers: bearer })).status).toBe(200);
+    const json = { session_token: session };
+    expect((await second.ask('DELETE', '/self-service/logout/api', { json })).status).toBe(204);
+    expect((await first.ask('GET', '/userinfo', { headers: bearer })).status).toBe(401);
+    const last = { grant_type: 'refresh_token', refresh_token: next.json.refresh_token };
+    expect((await exchange(first, last)).json.error).toBe('invalid_grant');
   });
 
   it('a flow begun at one is finished at the other, once, by a browser and by a program', async () => {
