@@ -5,6 +5,7 @@
 import type { Aal, Account, Session, VerifiableAddress } from '../account.ts';
 import { hasHook } from '../hooks/configured.ts';
 import { isChanged } from '../repository.ts';
+import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import { type Services, schemaOf } from '../services.ts';
 import { FLOW, INVALID, LABEL, LOGIN } from '../ui/message.ts';
 import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
@@ -69,6 +70,13 @@ export type LoginOutcome =
 
 const IDENTIFIER_FIRST = 'identifier_first';
 const IDENTIFIER_MAX = 1_024;
+/** What is said to whoever did not prove who they are. Attempts that the throttle turned away are no proofs. */
+const REFUSALS: ReadonlySet<number> = new Set(
+  [
+    ...[INVALID.credentials, INVALID.totpWrong, INVALID.lookupUsed, INVALID.lookupWrong],
+    ...[INVALID.noWebauthnUser, FLOW.loginCodeWrong],
+  ].map(({ id }) => id),
+);
 
 export class LoginFlows {
   readonly #services: Services;
@@ -177,8 +185,32 @@ export class LoginFlows {
       return await this.#finish(outcome.flow ?? active, outcome, visitor);
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
+      await this.#recordRefusal(flow, submission, visitor, reason);
       return { kind: 'shown', status: 400, flow: await this.tell(flow, submission, reason) };
     }
+  }
+
+  /** Whom somebody failed to be is in the audit; what they typed is not: it may be a password in the wrong field. */
+  async #recordRefusal(
+    flow: Flow,
+    submission: Submission,
+    { ipAddress: ip }: Visitor,
+    reason: FlowProblem,
+  ): Promise<void> {
+    if (!reason.problems.some(({ message }) => REFUSALS.has(message.id))) return;
+    const { accounts, store, audit } = this.#services;
+    const name = normaliseIdentifier(textOf(submission, 'identifier') ?? '');
+    const known = flow.accountId ?? (await accounts.findByIdentifier(name))?.id;
+    const method = submission.method ?? methodOfAnswer(submission, LOGIN_ANSWERS) ?? '';
+    await store.write((trx) =>
+      audit.append(trx, {
+        actor: known ?? 'anyone',
+        action: 'accounts:login',
+        resource: known === undefined ? 'account/unknown' : `account/${known}`,
+        outcome: 'denied',
+        data: { method, ip },
+      }),
+    );
   }
 
   /** Takes who somebody says they are; what is offered then tells nobody whether there is such a person. */

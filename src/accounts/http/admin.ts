@@ -423,28 +423,37 @@ class AdminSurface {
 
   // Recovery
 
-  async recoveryCode(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async recoveryCode(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    by: string,
+  ): Promise<FastifyReply> {
     const given = fields(
       request.body,
       ['identity_id', 'expires_in', 'flow_type', 'return_to'],
       'The body',
     );
-    const { flow, secret } = await this.#recovery(given, 'code');
+    const { flow, secret } = await this.#recovery(given, 'code', by);
     return reply.code(201).send({
       recovery_link: uiUrl(this.#services.config, 'recovery', flow),
       recovery_code: secret,
       expires_at: new Date(flow.expiresAtMs).toISOString(),
     });
   }
-  async recoveryLink(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async recoveryLink(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    by: string,
+  ): Promise<FastifyReply> {
     const given = fields(request.body, ['identity_id', 'expires_in'], 'The body');
-    const { flow, secret } = await this.#recovery(given, 'link');
+    const { flow, secret } = await this.#recovery(given, 'link', by);
     const url = `${this.#publicUrl}/self-service/recovery?flow=${flow.id}&token=${secret}`;
     return reply.send({ recovery_link: url, expires_at: new Date(flow.expiresAtMs).toISOString() });
   }
   async #recovery(
     given: JsonObject,
     use: 'code' | 'link',
+    by: string,
   ): ReturnType<AccountsManager['recovery']['forAdministrator']> {
     const id = textField(given, 'identity_id') ?? '';
     const account = UUID.test(id) ? await this.#services.accounts.get(id) : undefined;
@@ -452,6 +461,14 @@ class AdminSurface {
     const expiresIn = textField(given, 'expires_in');
     const lifespanMs = expiresIn === undefined ? RECOVERY_LIFESPAN_MS : parseDurationMs(expiresIn);
     const type = textField(given, 'flow_type') === 'api' ? 'api' : 'browser';
+    const { store, audit } = this.#services;
+    // Whoever has the code gets in: who had it made is kept before it is told.
+    await store.write((trx) =>
+      audit.append(trx, {
+        ...{ actor: by, action: 'accounts:recovery-code', resource: `account/${account.id}` },
+        data: { use },
+      }),
+    );
     return this.#parts.manager.recovery.forAdministrator(account, { lifespanMs, type, use });
   }
 }
@@ -638,8 +655,8 @@ export function addAdminAccounts(app: FastifyInstance, parts: AdminParts): void 
   });
   add('GET', '/courier/messages', (q, r) => surface.messages(q, r));
   add('GET', '/courier/messages/:id', (q, r) => surface.message(q, r));
-  add('POST', '/recovery/code', (q, r) => surface.recoveryCode(q, r));
-  add('POST', '/recovery/link', (q, r) => surface.recoveryLink(q, r));
+  add('POST', '/recovery/code', (q, r, by) => surface.recoveryCode(q, r, by));
+  add('POST', '/recovery/link', (q, r, by) => surface.recoveryLink(q, r, by));
   app.get('/health/alive', async () => ({ status: 'ok' }));
   app.get('/health/ready', async (_request, reply) => {
     try {
