@@ -55,7 +55,8 @@ import { FORWARD_PREFIX, RENDEZVOUS_PREFIX, RelayHost } from './relay-host.ts';
 import { hostPlaceOf, type Place, placesOf, printPlace } from './target.ts';
 
 const RETRY_FIRST_MS = 200;
-const RETRY_MAX_MS = 2_000;
+/** Three waits come one after another when a network is back (session, relay, inlet): each is short. */
+const RETRY_MAX_MS = 1_000;
 const DIRECT_TIMEOUT_MS = 1_000;
 const RENEW_RETRY_MS = 10_000;
 /** Handshakes of unknown diallers at the node's own listener at once; then the oldest gives way, not the newcomer. */

@@ -5,7 +5,8 @@ import { type Logger, PosternError, toPosternError } from '../kernel/index.ts';
 import { RENDEZVOUS_PREFIX } from './relay-host.ts';
 
 const RETRY_FIRST_MS = 200;
-const RETRY_MAX_MS = 2_000;
+/** Three waits come one after another when a network is back (session, relay, inlet): each is short. */
+const RETRY_MAX_MS = 1_000;
 
 export interface RelayClaimOptions {
   readonly name: string;
