@@ -207,9 +207,10 @@ describe.skipIf(!hasPostgres)('the PostgreSQL store (skipped where PostgreSQL is
     await server.stop();
     await expect(put(store, 'meanwhile')).rejects.toMatchObject({ code: 'unavailable' });
     await expect(store.ping()).rejects.toMatchObject({ code: 'unavailable' });
+    // While the database is away, since the wake-up for its return can come before the first ping that succeeds.
+    store.onCommit(heard);
     await server.start();
     await vi.waitFor(() => store.ping(), { timeout: 5_000 });
-    store.onCommit(heard);
     // The wake-ups of other servers come again too.
     await vi.waitFor(() => expect(heard).toHaveBeenCalled(), { timeout: 5_000 });
     await put(store, 'again');
