@@ -5,8 +5,9 @@
  */
 import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
+import type { Transaction } from 'kysely';
 import type { Clock } from '../kernel/index.ts';
-import type { Store } from '../store/index.ts';
+import type { Database, Store } from '../store/index.ts';
 
 const MILLI = 1_000;
 const SWEEP_ROWS = 500;
@@ -98,10 +99,9 @@ export class Budgets {
   }
 
   /** Gives whole budgets back, as a success does. */
-  async reset(budgets: readonly Budget[]): Promise<void> {
-    await this.#store.write(async (trx) => {
-      await trx.deleteFrom('account_budgets').where('key', 'in', budgets.map(keyOf)).execute();
-    });
+  async reset(trx: Transaction<Database>, budgets: readonly Budget[]): Promise<void> {
+    if (budgets.length === 0) return;
+    await trx.deleteFrom('account_budgets').where('key', 'in', budgets.map(keyOf)).execute();
   }
 
   /** Removes budgets that are long full again; answers how many. */

@@ -9,6 +9,7 @@ import type { Fabric, Grant } from '../fabric/index.ts';
 import { type Clock, newUuid, PosternError, Secret } from '../kernel/index.ts';
 import type { Database, Store } from '../store/index.ts';
 import type { Aal, AuthenticationMethod, Device, Session } from './account.ts';
+import { networkOf } from './budgets.ts';
 
 const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const TOKEN_CHARACTERS = 32;
@@ -16,6 +17,8 @@ const SESSION_TOKEN = /^ory_st_[A-Za-z0-9]{32}$/;
 const LOGOUT_KEY = 'accounts/logout';
 /** Devices that a session remembers. */
 const DEVICES_MAX = 10;
+/** How far back it is remembered where somebody signed in: scripts leave thousands of sessions, and everyone waits. */
+const REMEMBERED_SESSIONS_MAX = 100;
 const SWEEP_ROWS = 500;
 const USER_AGENT_MAX = 512;
 
@@ -169,6 +172,25 @@ export class SessionManager {
     const grants = await this.#fabric.grants.list({ kind: 'session', principalId: accountId });
     const nowMs = this.#clock.now();
     return grants.map((g) => sessionOf(g, nowMs)).sort((a, b) => b.issuedAtMs - a.issuedAtMs);
+  }
+
+  /** Whether one of a person's latest sessions, standing or over, was seen in the network of an address. */
+  async wasInNetworkOf(accountId: string, ipAddress: string): Promise<boolean> {
+    const network = networkOf(ipAddress);
+    const rows = await this.#store.db
+      .selectFrom('grants')
+      .select('data_json')
+      .where('kind', '=', 'session')
+      .where('principal_id', '=', accountId)
+      .orderBy('created_at_ms', 'desc')
+      .limit(REMEMBERED_SESSIONS_MAX)
+      .execute();
+    // Written by this module.
+    return rows.some(({ data_json }) =>
+      (JSON.parse(data_json) as SessionData).devices.some(
+        (d) => networkOf(d.ipAddress) === network,
+      ),
+    );
   }
 
   /** A page of all sessions, newest first. */

@@ -61,7 +61,7 @@ const toEvent = (row: EventsTable): StoredEvent => ({
 });
 
 class Reader implements Subscription {
-  readonly #events: Events;
+  readonly #read: (after: number) => Promise<StoredEvent[]>;
   readonly #handle: (event: StoredEvent) => void | Promise<void>;
   readonly #unlisten: () => void;
   #position: number;
@@ -71,12 +71,12 @@ class Reader implements Subscription {
   #retry: NodeJS.Timeout | undefined;
 
   constructor(
-    events: Events,
+    read: (after: number) => Promise<StoredEvent[]>,
     store: Store,
     after: number,
     handle: (event: StoredEvent) => void | Promise<void>,
   ) {
-    this.#events = events;
+    this.#read = read;
     this.#handle = handle;
     this.#position = after;
     this.#unlisten = store.onCommit(() => this.#wake());
@@ -111,7 +111,7 @@ class Reader implements Subscription {
     this.#isAwake = false;
     try {
       for (;;) {
-        const page = await this.#events.read(this.#position);
+        const page = await this.#read(this.#position);
         for (const event of page) {
           if (this.#isClosed) return true;
           await this.#handle(event);
@@ -127,6 +127,10 @@ class Reader implements Subscription {
 
 /** The event log of a store. */
 export function createEvents(store: Store, clock: Clock = systemClock): Events {
+  // Readers that a commit wakes together stand at the same event: one question answers them all. A question from before
+  // the commit may have missed it, so it is shared with nobody who was woken after.
+  const asked = new Map<number, Promise<StoredEvent[]>>();
+  store.onCommit(() => asked.clear());
   const events: Events = {
     append: async (trx, event) => {
       const number = await nextNumber(trx, 'events');
@@ -156,7 +160,16 @@ export function createEvents(store: Store, clock: Clock = systemClock): Events {
         .executeTakeFirst();
       return row?.value ?? 0;
     },
-    subscribe: (after, handle) => new Reader(events, store, after, handle),
+    subscribe: (after, handle) => new Reader(readShared, store, after, handle),
+  };
+  const readShared = (after: number): Promise<StoredEvent[]> => {
+    const known = asked.get(after);
+    if (known !== undefined) return known;
+    const page = events.read(after).finally(() => {
+      if (asked.get(after) === page) asked.delete(after);
+    });
+    asked.set(after, page);
+    return page;
   };
   return events;
 }

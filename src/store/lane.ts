@@ -28,8 +28,13 @@ export type Execute = (sql: string, parameters: readonly unknown[]) => Promise<S
 /** A connection for writes, one group of writes at a time. */
 export interface WriteLane {
   readonly execute: Execute;
-  /** Opens the transaction of a group; throws `unavailable` when the database is out of reach. */
-  begin(): Promise<void>;
+  /** Opens the transaction of a group with its savepoint; throws `unavailable` when the database is out of reach. */
+  begin(savepoint: string): Promise<void>;
+  /**
+   * Has a statement that answers nothing run before the next one, at the latest with the commit. Where each statement is a
+   * message, it then costs none; what it fails with, the next one fails with.
+   */
+  precede(sql: string): Promise<void>;
   /** Makes the group durable. */
   commit(): Promise<void>;
   /** Gives the group up; never throws. */
@@ -53,12 +58,18 @@ class LaneConnection implements DatabaseConnection {
   }
 }
 
+/** What a Kysely needs of a connection; `precede` where it has one. */
+export interface Statements {
+  readonly execute: Execute;
+  precede?(sql: string): Promise<void>;
+}
+
 class LaneDriver implements Driver {
   readonly #connection: LaneConnection;
-  readonly #execute: Execute;
-  constructor(execute: Execute) {
-    this.#execute = execute;
-    this.#connection = new LaneConnection(execute);
+  readonly #statements: Statements;
+  constructor(statements: Statements) {
+    this.#statements = statements;
+    this.#connection = new LaneConnection(statements.execute);
   }
   async init(): Promise<void> {}
   async acquireConnection(): Promise<DatabaseConnection> {
@@ -66,22 +77,27 @@ class LaneDriver implements Driver {
   }
   /** A transaction of one write is a savepoint within the transaction of its group. */
   async beginTransaction(): Promise<void> {
-    await this.#execute('savepoint one_write', []);
+    await this.#precede('savepoint one_write');
   }
   async commitTransaction(): Promise<void> {
-    await this.#execute('release savepoint one_write', []);
+    await this.#precede('release savepoint one_write');
   }
   async rollbackTransaction(): Promise<void> {
-    await this.#execute('rollback to savepoint one_write', []);
-    await this.#execute('release savepoint one_write', []);
+    await this.#statements.execute('rollback to savepoint one_write', []);
+    await this.#statements.execute('release savepoint one_write', []);
   }
   async releaseConnection(): Promise<void> {}
   async destroy(): Promise<void> {}
+
+  async #precede(sql: string): Promise<void> {
+    const { precede, execute } = this.#statements;
+    await (precede === undefined ? execute(sql, []) : precede(sql));
+  }
 }
 
-/** A Kysely whose every statement goes through `execute`, and whose transactions are savepoints. */
-export function kyselyOver(dialect: StoreDialect, execute: Execute): Kysely<Database> {
-  const shared = { createDriver: (): Driver => new LaneDriver(execute) };
+/** A Kysely whose every statement goes over the connection, and whose transactions are savepoints. */
+export function kyselyOver(dialect: StoreDialect, statements: Statements): Kysely<Database> {
+  const shared = { createDriver: (): Driver => new LaneDriver(statements) };
   const chosen: Dialect =
     dialect === 'sqlite'
       ? {

@@ -57,18 +57,21 @@ class PostgresLane implements WriteLane {
     }
   };
 
-  async begin(): Promise<void> {
+  readonly precede = async (sql: string): Promise<void> => void (await this.execute(sql, []));
+
+  async begin(savepoint: string): Promise<void> {
     try {
       this.#client = await this.#pool.connect();
     } catch (reason) {
       throw postgresError(reason);
     }
-    await this.execute('begin', []);
-    await this.execute(`select pg_advisory_xact_lock(${WRITE_LOCK})`, []);
+    await this.execute(
+      `begin; select pg_advisory_xact_lock(${WRITE_LOCK}); savepoint ${savepoint}`,
+      [],
+    );
   }
   async commit(): Promise<void> {
-    await this.execute(`notify ${CHANNEL}`, []);
-    await this.execute('commit', []);
+    await this.execute(`notify ${CHANNEL}; commit`, []);
     this.#client?.release();
     this.#client = undefined;
   }
@@ -149,8 +152,8 @@ export async function openPostgresStore(url: string): Promise<Store> {
   };
   const lane = new PostgresLane(pool);
   try {
-    await lane.begin();
-    await migrate(kyselyOver('postgres', lane.execute), 'postgres');
+    await lane.begin('migration');
+    await migrate(kyselyOver('postgres', lane), 'postgres');
     await lane.commit();
   } catch (reason) {
     await lane.rollback();
@@ -164,10 +167,10 @@ export async function openPostgresStore(url: string): Promise<Store> {
   };
   const listener = new CommitListener(url, wake);
   await listener.listen();
-  const queue = new WriteQueue(lane, kyselyOver('postgres', lane.execute), wake);
+  const queue = new WriteQueue(lane, kyselyOver('postgres', lane), wake);
   return {
     dialect: 'postgres',
-    db: kyselyOver('postgres', read),
+    db: kyselyOver('postgres', { execute: read }),
     write: (fn) => queue.write(fn),
     onCommit: (added) => {
       listeners.add(added);

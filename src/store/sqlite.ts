@@ -26,6 +26,14 @@ function sqliteError(message: string, errcode: unknown): Error {
   return error.code === 'internal' ? cause : error;
 }
 
+/** One message to the writer thread: statements to run first, which answer nothing, and one to answer. */
+export interface WriterOrder {
+  readonly id: number;
+  readonly first: readonly string[];
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
 interface Answer {
   readonly id: number;
   readonly rows?: unknown[];
@@ -41,6 +49,8 @@ class WriterThread implements WriteLane {
     number,
     { resolve(result: StatementResult): void; reject(reason: unknown): void }
   >();
+  /** What runs before the next statement. */
+  #preceding: string[] = [];
   #nextId = 1;
   #ended: PosternError | undefined;
 
@@ -60,17 +70,24 @@ class WriterThread implements WriteLane {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, sql, parameters });
+      const first = this.#preceding;
+      this.#preceding = [];
+      const order: WriterOrder = { id, first, sql, parameters };
+      this.#worker.postMessage(order);
     });
   };
 
-  async begin(): Promise<void> {
-    await this.execute('begin immediate', []);
+  readonly precede = async (sql: string): Promise<void> => void this.#preceding.push(sql);
+
+  async begin(savepoint: string): Promise<void> {
+    this.#preceding = ['begin immediate'];
+    await this.execute(`savepoint ${savepoint}`, []);
   }
   async commit(): Promise<void> {
     await this.execute('commit', []);
   }
   async rollback(): Promise<void> {
+    this.#preceding = [];
     // Refused when SQLite has already rolled back by itself, which is as good.
     await this.execute('rollback', []).catch(() => undefined);
   }
@@ -105,13 +122,13 @@ export async function openSqliteStore(path: string): Promise<Store> {
       throw sqliteError(reason.message, Reflect.get(reason, 'errcode'));
     }
   };
-  const db = kyselyOver('sqlite', read);
+  const db = kyselyOver('sqlite', { execute: read });
   await migrate(db, 'sqlite');
   reader.exec('pragma query_only = on');
 
   const listeners = new Set<() => void>();
   const lane = new WriterThread(path);
-  const queue = new WriteQueue(lane, kyselyOver('sqlite', lane.execute), () => {
+  const queue = new WriteQueue(lane, kyselyOver('sqlite', lane), () => {
     for (const listener of listeners) listener();
   });
   return {

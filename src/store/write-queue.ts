@@ -86,8 +86,7 @@ export class WriteQueue {
     };
     let current: Waiting | undefined;
     try {
-      await this.#lane.begin();
-      await this.#lane.execute('savepoint one_group', []);
+      await this.#lane.begin('one_group');
       while (ran.length + refused.length < GROUP_WRITES_MAX) {
         current = this.#waiting.shift();
         if (current === undefined) break;

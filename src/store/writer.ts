@@ -1,6 +1,7 @@
 /** The writer thread of the SQLite store: owns the one connection that writes, so that no commit blocks the main thread. */
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { WriterOrder } from './sqlite.ts';
 import { openSqliteFile, type PreparedStatement, runStatement } from './sqlite-file.ts';
 
 const port = parentPort;
@@ -10,8 +11,9 @@ if (port === null || typeof path !== 'string') throw new Error('not started as t
 const db: DatabaseSync = openSqliteFile(path);
 const statements = new Map<string, PreparedStatement>();
 
-port.on('message', (message: { id: number; sql: string; parameters: unknown[] }) => {
+port.on('message', (message: WriterOrder) => {
   try {
+    for (const sql of message.first) runStatement(db, statements, sql, []);
     const result = runStatement(db, statements, message.sql, message.parameters);
     port.postMessage({ id: message.id, ...result });
   } catch (reason) {

@@ -244,6 +244,7 @@ export class LoginFlows {
     const signedIn = await signIn(this.#services, {
       ...signing,
       sessionId: session.id,
+      givenBack: o.givenBack ?? [],
       isOnlySession: hasHook(config, 'login', how, 'revoke_active_sessions'),
     });
     const { requiredAal } = config.session;

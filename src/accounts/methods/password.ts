@@ -109,24 +109,24 @@ class PasswordLogin implements LoginMethod {
       throw problem(INVALID.credentials);
     }
     if (!(await hasher.verify(password, hash))) throw problem(INVALID.credentials);
-    await budgets.reset(spent.filter((b) => b.isReset));
+    const givenBack = spent.filter((b) => b.isReset);
     const nowMs = clock.now();
     const method: AuthenticationMethod = { method: 'password', aal: 'aal1', completedAtMs: nowMs };
-    if (!hasher.needsRehash(hash)) return { kind: 'authenticated', account, method };
+    if (!hasher.needsRehash(hash)) return { kind: 'authenticated', account, method, givenBack };
     const before = account.credentials.get('password');
     const credentials = new Map(account.credentials);
     credentials.set(
       'password',
       passwordCredential(before?.identifiers ?? [], await hasher.hash(password), nowMs, before),
     );
-    return { kind: 'authenticated', account, method, changed: { ...account, credentials } };
+    const changed = { ...account, credentials };
+    return { kind: 'authenticated', account, method, changed, givenBack };
   }
 
   /** Whether the person signed in from this network before, and so is not held up by what strangers try. */
   async #isKnown(account: Account | undefined, visitor: Visitor): Promise<boolean> {
     if (account === undefined) return false;
-    const sessions = await this.#services.sessions.list(account.id);
-    return sessions.some((s) => s.devices.some((d) => d.ipAddress === visitor.ipAddress));
+    return this.#services.sessions.wasInNetworkOf(account.id, visitor.ipAddress);
   }
 }
 

@@ -104,7 +104,6 @@ class TotpLogin implements LoginMethod {
     const step = stepOf(secret, code, nowMs);
     const last = Number(credential.config['last_step'] ?? 0);
     if (step === undefined || step <= last) throw problem(INVALID.totpWrong, 'totp_code');
-    await budgets.reset(spent.filter((b) => b.isReset));
     const credentials = new Map(account.credentials);
     credentials.set('totp', {
       ...credential,
@@ -116,6 +115,7 @@ class TotpLogin implements LoginMethod {
       account,
       changed: { ...account, credentials },
       method: { method: 'totp', aal: 'aal2', completedAtMs: nowMs },
+      givenBack: spent.filter((b) => b.isReset),
     };
   }
 }

@@ -6,7 +6,7 @@ import type { Transaction } from 'kysely';
 import type { Grant } from '../../fabric/index.ts';
 import { PosternError, type Secret } from '../../kernel/index.ts';
 import type { Database } from '../../store/index.ts';
-import { networkOf } from '../budgets.ts';
+import { type Budget, networkOf } from '../budgets.ts';
 import { evenly } from '../flows/evenly.ts';
 import { attemptBudgets } from '../throttle.ts';
 import { BY_PASSWORD, endOf, type ServiceAccountsParts } from './manager.ts';
@@ -88,10 +88,9 @@ class PasswordSignIn implements ServiceSignIn {
     const why = known === undefined ? 'unknown' : isRight ? this.#whyNot(known) : wrong(known);
     if (known === undefined || why !== undefined)
       return this.#refuse(attempt, known, why ?? 'unknown');
-    const service = await this.#accept(attempt, known, network);
-    if (service === undefined) return this.#refuse(attempt, known, 'changed');
-    await budgets.reset(spent.filter((b) => b.isReset));
-    return service;
+    const givenBack = spent.filter((b) => b.isReset);
+    const service = await this.#accept(attempt, known, { network, givenBack });
+    return service ?? this.#refuse(attempt, known, 'changed');
   }
 
   async openToken(
@@ -134,13 +133,13 @@ class PasswordSignIn implements ServiceSignIn {
   #accept(
     attempt: ServiceAttempt,
     before: ServiceRecord,
-    network: string,
+    o: { readonly network: string; readonly givenBack: readonly Budget[] },
   ): Promise<ServiceAccount | undefined> {
     return this.#parts.store.write(async (trx) => {
       const [now] = await this.#records.find(before.service.id, undefined, trx);
       if (now === undefined || this.#whyNot(now) !== undefined) return undefined;
       if (now.service.passwordSetAtMs !== before.service.passwordSetAtMs) return undefined;
-      const networks = withNetwork(now.networks, network);
+      const networks = withNetwork(now.networks, o.network);
       const { id } = now.service;
       if (networks !== undefined)
         await this.#records.change(trx, id, { networks_json: JSON.stringify(networks) });
@@ -148,6 +147,7 @@ class PasswordSignIn implements ServiceSignIn {
         ...{ actor: id, action: 'service.login', resource: `service/${id}` },
         data: { method: 'password', ip: attempt.address },
       });
+      await this.#parts.budgets.reset(trx, o.givenBack);
       return now.service;
     });
   }
