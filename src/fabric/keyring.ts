@@ -7,6 +7,7 @@
 import {
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
@@ -38,6 +39,8 @@ export interface DatedKey {
 interface KeyVersion {
   readonly version: number;
   readonly material: Buffer;
+  /** The same bytes, as sealing takes them. */
+  readonly key: KeyObject;
 }
 
 export interface Keyring {
@@ -136,13 +139,13 @@ class StoreKeyring implements Keyring {
   }
 
   async seal(name: string, plain: Uint8Array): Promise<Buffer> {
-    return seal(await this.secret(name), name, plain);
+    return seal((await this.#current(name, 'aes256')).key, name, plain);
   }
 
   async open(name: string, sealed: Uint8Array): Promise<Buffer> {
     for (let isFresh = !this.#cache.has(name); ; isFresh = true) {
-      for (const { material } of (await this.#versions(name)).toReversed()) {
-        const plain = unseal(material, name, sealed);
+      for (const { key } of (await this.#versions(name)).toReversed()) {
+        const plain = unseal(key, name, sealed);
         if (plain !== undefined) return plain;
       }
       // Another server may have rotated it since: look again in the store, once.
@@ -223,7 +226,10 @@ class StoreKeyring implements Keyring {
       .where('name', '=', name)
       .orderBy('version')
       .execute();
-    const versions = rows.map((r) => ({ version: r.version, material: this.#unseal(r) }));
+    const versions = rows.map((row) => {
+      const material = this.#unseal(row);
+      return { version: row.version, material, key: createSecretKey(material) };
+    });
     if (versions.length > 0) this.#cache.set(name, versions);
     return versions;
   }
