@@ -277,11 +277,17 @@ function withKeys(
   return { ...account, credentials };
 }
 
+function addressOf(given: string): string {
+  const value = normaliseIdentifier(given);
+  if (value !== '') return value;
+  throw new PosternError('invalid', 'An address is empty or has more than 1,024 characters');
+}
+
 /** Addresses that the spec names take the place of those that the traits gave, as far as they are the same. */
 function withGivenAddresses(account: Account, spec: AccountSpec, nowMs: number): Account {
   const verifiable = [...account.verifiableAddresses];
   for (const given of spec.verifiableAddresses ?? []) {
-    const value = normaliseIdentifier(given.value);
+    const value = addressOf(given.value);
     const at = verifiable.findIndex((a) => a.value === value && a.via === given.via);
     const before = verifiable[at] ?? newVerifiableAddress({ value, via: given.via }, nowMs);
     const changed: VerifiableAddress = {
@@ -295,7 +301,7 @@ function withGivenAddresses(account: Account, spec: AccountSpec, nowMs: number):
   }
   const recovery = [...account.recoveryAddresses];
   for (const given of spec.recoveryAddresses ?? []) {
-    const value = normaliseIdentifier(given.value);
+    const value = addressOf(given.value);
     if (!recovery.some((a) => a.value === value && a.via === given.via))
       recovery.push(newRecoveryAddress({ value, via: given.via }, nowMs));
   }

@@ -23,15 +23,26 @@ export interface Budget {
   readonly refillMs: number;
 }
 
+const plainOf = (ipAddress: string): string => ipAddress.replace(/^::ffff:(?=\d+\.)/i, '');
+
 /** The network of an address: an IPv4 address itself, the first 64 bits of an IPv6 one. */
 export function networkOf(ipAddress: string): string {
-  const plain = ipAddress.replace(/^::ffff:(?=\d+\.)/i, '');
-  if (!isIPv6(plain)) return plain;
+  const plain = plainOf(ipAddress);
+  return isIPv6(plain) ? groupsOf(plain).slice(0, 4).join(':') : plain;
+}
+
+/** The first 48 bits of an IPv6 address, as much as one customer is given; undefined for IPv4. */
+export function siteOf(ipAddress: string): string | undefined {
+  const plain = plainOf(ipAddress);
+  return isIPv6(plain) ? groupsOf(plain).slice(0, 3).join(':') : undefined;
+}
+
+function groupsOf(plain: string): string[] {
   const [head = '', tail] = plain.split('%')[0]?.split('::') ?? [];
   const front = head === '' ? [] : head.split(':');
   const back = tail === undefined || tail === '' ? [] : tail.split(':');
   const zeros = tail === undefined ? [] : Array<string>(8 - front.length - back.length).fill('0');
-  return [...front, ...zeros, ...back].slice(0, 4).join(':');
+  return [...front, ...zeros, ...back].map((group) => group.replace(/^0+(?=.)/, '').toLowerCase());
 }
 
 function keyOf({ name, subject }: Budget): string {
@@ -98,10 +109,21 @@ export class Budgets {
     });
   }
 
-  /** Gives whole budgets back, as a success does. */
-  async reset(trx: Transaction<Database>, budgets: readonly Budget[]): Promise<void> {
-    if (budgets.length === 0) return;
-    await trx.deleteFrom('account_budgets').where('key', 'in', budgets.map(keyOf)).execute();
+  /** Gives back what a success gives: whole budgets, or the one attempt that was taken. */
+  async giveBack(
+    trx: Transaction<Database>,
+    spent: readonly (Budget & { readonly givesBack: 'all' | 'one' })[],
+  ): Promise<void> {
+    const whole = spent.filter((b) => b.givesBack === 'all').map(keyOf);
+    if (whole.length > 0)
+      await trx.deleteFrom('account_budgets').where('key', 'in', whole).execute();
+    for (const budget of spent.filter((b) => b.givesBack === 'one'))
+      await trx
+        .updateTable('account_budgets')
+        .set((eb) => ({ left_milli: eb('left_milli', '+', MILLI) }))
+        .where('key', '=', keyOf(budget))
+        .where('left_milli', '<=', (budget.burst - 1) * MILLI)
+        .execute();
   }
 
   /** Removes budgets that are long full again; answers how many. */

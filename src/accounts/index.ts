@@ -16,6 +16,7 @@ export { pageHeaders, renderPage } from './pages/page.ts';
 export { createBreachList } from './password/breaches.ts';
 export { createPasswordHasher } from './password/hasher.ts';
 export { createPasswordPolicy } from './password/policy.ts';
+export { normaliseIdentifier } from './schema/identity-schema.ts';
 export { isBySignIn, ServiceAccounts, type ServiceActor } from './service-accounts/manager.ts';
 export type { ServiceAccount } from './service-accounts/service-account.ts';
 export {

@@ -174,8 +174,16 @@ export class SessionManager {
     return grants.map((g) => sessionOf(g, nowMs)).sort((a, b) => b.issuedAtMs - a.issuedAtMs);
   }
 
-  /** Whether one of a person's latest sessions, standing or over, was seen in the network of an address. */
-  async wasInNetworkOf(accountId: string, ipAddress: string): Promise<boolean> {
+  /**
+   * Whether one of a person's latest sessions, standing or over, was seen in the network of an address. Of level aal2 where
+   * that is asked: who has only the password has sessions too.
+   */
+  async wasInNetworkOf(
+    accountId: string | undefined,
+    ipAddress: string,
+    aal: Aal = 'aal1',
+  ): Promise<boolean> {
+    if (accountId === undefined) return false;
     const network = networkOf(ipAddress);
     const rows = await this.#store.db
       .selectFrom('grants')
@@ -186,10 +194,11 @@ export class SessionManager {
       .limit(REMEMBERED_SESSIONS_MAX)
       .execute();
     // Written by this module.
-    return rows.some(({ data_json }) =>
-      (JSON.parse(data_json) as SessionData).devices.some(
-        (d) => networkOf(d.ipAddress) === network,
-      ),
+    const seen = rows.map(({ data_json }) => JSON.parse(data_json) as SessionData);
+    return seen.some(
+      (session) =>
+        (aal === 'aal1' || session.aal === aal) &&
+        session.devices.some((d) => networkOf(d.ipAddress) === network),
     );
   }
 

@@ -1,54 +1,66 @@
 /**
- * How many attempts there may be, by whom. A stranger's attempts on an account are counted by network and, from
- * everywhere together, by account; the person's own network has a budget of its own, so that nobody is locked out by
- * others. Codes are counted apart from passwords.
+ * How many attempts there may be, by whom. What strangers try at an account is counted by network and, from everywhere
+ * together, by account; the person's own networks are asked about themselves alone, so that nobody is locked out by
+ * others. Codes are counted apart from passwords, and each second factor from both.
  */
 import type { Budget, Budgets } from './budgets.ts';
-import { networkOf } from './budgets.ts';
+import { networkOf, siteOf } from './budgets.ts';
 import { problem, type Visitor } from './flows/flow.ts';
 import { INVALID } from './ui/message.ts';
 
 const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
-export interface AttemptBudget extends Budget {
-  /** Whether a success gives it back. */
-  readonly isReset: boolean;
+/**
+ * How many attempts an hour all strangers' networks have together at one account. A password has many more
+ * possibilities than a code: six digits in three windows, guessed twenty times an hour, fall in years.
+ */
+export const STRANGERS_PER_HOUR = {
+  password: 100,
+  secondFactor: 20,
+  /** Codes that are sent: each can be guessed as often as its flow allows, and fills somebody's mailbox. */
+  mail: 20,
+} as const;
+
+export interface Attempt {
+  /** What is tried, such as `password`, `totp`, `recovery mail`; each is counted apart. */
+  readonly what: string;
+  readonly visitor: Pick<Visitor, 'ipAddress'>;
+  /** The account, or the unknown name. */
+  readonly subject: string;
+  /** Whether the person signed in from this network before, as surely as the attempt would make it. */
+  readonly isKnownNetwork?: boolean;
+  /** Absent where strangers can not guess: the secret is long, or the flow itself counts. */
+  readonly strangersPerHour?: number;
 }
 
-/** The budgets of one attempt at a secret (`password`, `code`, `totp` …) of an account or of an unknown name. */
-export function attemptBudgets(
-  what: string,
-  visitor: Pick<Visitor, 'ipAddress'>,
-  subject: string,
-  isKnownNetwork: boolean,
-): AttemptBudget[] {
-  const network = networkOf(visitor.ipAddress);
+export interface AttemptBudget extends Budget {
+  /** What a success gives back: all of it, or this attempt. */
+  readonly givesBack: 'all' | 'one';
+}
+
+/** The budgets of one attempt. */
+export function attemptBudgets(o: Attempt): AttemptBudget[] {
+  const { what, subject, strangersPerHour } = o;
+  const network = networkOf(o.visitor.ipAddress);
+  const own: AttemptBudget = {
+    name: `${what} account and network`,
+    subject: `${subject} ${network}`,
+    burst: 10,
+    refillMs: 10 * MINUTE_MS,
+    givesBack: 'all',
+  };
+  // Many people may share one address; who is at home there is not held up by the rest.
+  if (o.isKnownNetwork === true) return [own];
+  const hourly = (name: string, of: string, burst: number): AttemptBudget => ({
+    ...{ name: `${what} ${name}`, subject: of, burst, refillMs: HOUR_MS, givesBack: 'one' },
+  });
+  const site = siteOf(o.visitor.ipAddress);
   return [
-    {
-      name: `${what} account and network`,
-      subject: `${subject} ${network}`,
-      burst: 10,
-      refillMs: 10 * MINUTE_MS,
-      isReset: true,
-    },
-    {
-      name: `${what} network`,
-      subject: network,
-      burst: 300,
-      refillMs: 60 * MINUTE_MS,
-      isReset: false,
-    },
-    ...(isKnownNetwork
-      ? []
-      : [
-          {
-            name: `${what} account`,
-            subject,
-            burst: 100,
-            refillMs: 60 * MINUTE_MS,
-            isReset: false,
-          },
-        ]),
+    own,
+    hourly('network', network, 300),
+    ...(site === undefined ? [] : [hourly('site', site, 3_000)]),
+    ...(strangersPerHour === undefined ? [] : [hourly('account', subject, strangersPerHour)]),
   ];
 }
 

@@ -2,7 +2,7 @@
  * Joins the accounts to the authority: machines that people let in carry what is verified of the person, and go when the
  * person is shut out. It acts on the event log, so also on what another server on the same database changed.
  */
-import type { AccountsManager } from '../accounts/index.ts';
+import { type AccountsManager, normaliseIdentifier } from '../accounts/index.ts';
 import type { Audit } from '../audit/index.ts';
 import { AccountMachines, type AuthorityManager } from '../authority/index.ts';
 import type { Fabric } from '../fabric/index.ts';
@@ -51,8 +51,10 @@ export async function openPeople(
       find: async (word) => {
         const account = UUID.test(word)
           ? await accounts.get(word)
-          : await accounts.findByIdentifier(word.trim().normalize('NFKC').toLowerCase(), [
-              ...(['password', 'code', 'webauthn'] as const),
+          : await accounts.findByIdentifier(normaliseIdentifier(word), [
+              'password',
+              'code',
+              'webauthn',
             ]);
         if (account === undefined)
           throw new PosternError('not_found', `There is no account "${word.slice(0, 80)}"`, {

@@ -12,11 +12,11 @@ import type {
   Person,
   Session,
 } from '../account.ts';
-import type { Budget } from '../budgets.ts';
 import type { AccountsConfig } from '../config/config.ts';
 import type { PreparedAccount } from '../repository.ts';
 import type { Services } from '../services.ts';
 import { type IssuedSession, newDevice } from '../sessions.ts';
+import type { AttemptBudget } from '../throttle.ts';
 import { isSecondFactor } from '../webauthn/credential.ts';
 import { FlowFault } from './fault.ts';
 import type { Flow, Visitor } from './flow.ts';
@@ -81,8 +81,8 @@ export interface SignIn {
   readonly sessionId?: string;
   /** Ends the person's other sessions. */
   readonly isOnlySession?: boolean;
-  /** Budgets that are whole again with it. */
-  readonly givenBack?: readonly Budget[];
+  /** What the attempt took. */
+  readonly spent?: readonly AttemptBudget[];
 }
 
 /** The session that a sign-in will issue or raise; nothing is stored. */
@@ -114,7 +114,7 @@ export async function signIn(services: Services, o: SignIn): Promise<SignedIn> {
   const { session: before } = o.visitor;
   return services.store.write(async (trx) => {
     await services.flows.finish(trx, o.flow);
-    await services.budgets.reset(trx, o.givenBack ?? []);
+    await services.budgets.giveBack(trx, o.spent ?? []);
     if (prepared !== undefined) await services.accounts.replace(trx, prepared);
     else await services.accounts.insistOnRevision(trx, account);
     await services.audit.append(trx, {

@@ -244,7 +244,7 @@ export class LoginFlows {
     const signedIn = await signIn(this.#services, {
       ...signing,
       sessionId: session.id,
-      givenBack: o.givenBack ?? [],
+      spent: o.spent ?? [],
       isOnlySession: hasHook(config, 'login', how, 'revoke_active_sessions'),
     });
     const { requiredAal } = config.session;

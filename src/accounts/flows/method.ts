@@ -4,9 +4,9 @@
  * transaction.
  */
 import type { Account, AuthenticationMethod, Credential, Json, JsonObject } from '../account.ts';
-import type { Budget } from '../budgets.ts';
 import type { CodeAddress, IdentitySchema } from '../schema/identity-schema.ts';
 import type { NewMessage } from '../services.ts';
+import type { AttemptBudget } from '../throttle.ts';
 import type { UiNode } from '../ui/node.ts';
 import type { Flow, Submission, Visitor } from './flow.ts';
 
@@ -28,8 +28,8 @@ export interface Authenticated {
   readonly method: AuthenticationMethod;
   /** The account as it is to be stored, where signing in changed it (a re-hash, a used code, a verified address). */
   readonly changed?: Account;
-  /** What the attempt took and its success gives back. */
-  readonly givenBack?: readonly Budget[];
+  /** What the attempt took, of which its success gives back. */
+  readonly spent?: readonly AttemptBudget[];
 }
 
 export interface Registered {

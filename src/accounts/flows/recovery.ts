@@ -17,7 +17,7 @@ import { hasHook } from '../hooks/configured.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import type { NewMessage, Services } from '../services.ts';
 import type { IssuedSession } from '../sessions.ts';
-import { attemptBudgets, refuseSpent } from '../throttle.ts';
+import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { FLOW, INVALID, LABEL, RECOVERY } from '../ui/message.ts';
 import { input, submit, type UiNode, withValue } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
@@ -123,7 +123,7 @@ export class RecoveryFlows {
   }
 
   async #submit(begun: Flow, submission: Submission, visitor: Visitor): Promise<RecoveryOutcome> {
-    const { flows, store, messages } = this.#services;
+    const { flows, store, messages, accounts, budgets, sessions } = this.#services;
     const flow: Flow = {
       ...begun,
       transientPayload: submission.transientPayload ?? begun.transientPayload,
@@ -137,11 +137,17 @@ export class RecoveryFlows {
       const email = textOf(submission, 'email');
       if (code !== undefined && email === undefined) return await this.#judge(flow, code, visitor);
       if (email === undefined) throw problem(INVALID.required('email'), 'email');
+      const value = normaliseIdentifier(email);
+      const account = await accounts.findByAddress('recovery', value, 'email');
       await refuseSpent(
-        this.#services.budgets,
-        attemptBudgets('recovery mail', visitor, normaliseIdentifier(email), false),
+        budgets,
+        attemptBudgets({
+          ...{ what: 'recovery mail', visitor, subject: value },
+          isKnownNetwork: await sessions.wasInNetworkOf(account?.id, visitor.ipAddress),
+          strangersPerHour: STRANGERS_PER_HOUR.mail,
+        }),
       );
-      const sent = await this.#send({ ...flow, active: use }, email);
+      const sent = await this.#send({ ...flow, active: use }, value, account);
       const puts = await Promise.all(
         sent.messages.map((m) => messages.prepare(aboutFlow(sent.flow, m))),
       );
@@ -170,11 +176,13 @@ export class RecoveryFlows {
     return { kind: 'shown', flow: kept, status: 200 };
   }
 
-  async #send(flow: Flow, email: string): Promise<{ flow: Flow; messages: NewMessage[] }> {
-    const { accounts, config, fabric, clock } = this.#services;
+  async #send(
+    flow: Flow,
+    value: string,
+    account: Account | undefined,
+  ): Promise<{ flow: Flow; messages: NewMessage[] }> {
+    const { config, fabric, clock } = this.#services;
     const { use, isUnknownNotified } = config.flows.recovery;
-    const value = normaliseIdentifier(email);
-    const account = await accounts.findByAddress('recovery', value, 'email');
     const secret = use === 'code' ? newCode() : newLinkToken();
     const { lifespanMs } = use === 'code' ? config.methods.code : config.methods.link;
     const noted = await noteCode(fabric, flow, secret, {
@@ -211,10 +219,10 @@ export class RecoveryFlows {
     const { fabric, flows, store, accounts, clock, budgets, audit, config } = this.#services;
     const sent = sentCode(flow);
     if (sent === undefined) throw problem(RECOVERY.failedState);
-    await refuseSpent(
-      budgets,
-      attemptBudgets('recovery code', visitor, sent.accountId ?? sent.address, false),
-    );
+    // By network alone: the flow counts its tries, and strangers' flows must not spend what the person's own needs.
+    const subject = sent.accountId ?? sent.address;
+    const spent = attemptBudgets({ what: 'recovery code', visitor, subject });
+    await refuseSpent(budgets, spent);
     const counted = await flows.replace(countTry(flow, sent));
     const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
     const isRight = await isCode(fabric, flow, sent, code, clock.now());
@@ -252,6 +260,7 @@ export class RecoveryFlows {
     ];
     const issued = await store.write(async (trx) => {
       await accounts.replace(trx, preparedAccount);
+      await budgets.giveBack(trx, spent);
       await flows.replacePrepared(trx, passed);
       await flows.insertPrepared(trx, preparedSettings);
       await audit.append(trx, {

@@ -9,7 +9,7 @@ import type { Account, VerifiableAddress, Via } from '../account.ts';
 import { countTry, forgetCode, isCode, newCode, noteCode, sentCode } from '../codes.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import type { NewMessage, Services } from '../services.ts';
-import { attemptBudgets, refuseSpent } from '../throttle.ts';
+import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { FLOW, INVALID, LABEL, VERIFICATION } from '../ui/message.ts';
 import { anchor, input, submit, type UiNode, withValue } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
@@ -124,7 +124,7 @@ export class VerificationFlows {
     submission: Submission,
     visitor: Visitor,
   ): Promise<VerificationOutcome> {
-    const { flows, store, messages } = this.#services;
+    const { flows, store, messages, accounts, budgets, sessions } = this.#services;
     const flow: Flow = {
       ...begun,
       transientPayload: submission.transientPayload ?? begun.transientPayload,
@@ -138,11 +138,17 @@ export class VerificationFlows {
       if (code !== undefined && email === undefined)
         return { flow: await this.#judge({ ...flow, active: 'code' }, code, visitor), status: 200 };
       if (email === undefined) throw problem(INVALID.required('email'), 'email');
+      const value = normaliseIdentifier(email);
+      const account = await accounts.findByAddress('verifiable', value, 'email');
       await refuseSpent(
-        this.#services.budgets,
-        attemptBudgets('verification mail', visitor, normaliseIdentifier(email), false),
+        budgets,
+        attemptBudgets({
+          ...{ what: 'verification mail', visitor, subject: value },
+          isKnownNetwork: await sessions.wasInNetworkOf(account?.id, visitor.ipAddress),
+          strangersPerHour: STRANGERS_PER_HOUR.mail,
+        }),
       );
-      const sent = await this.#sendTo({ ...flow, active: 'code' }, email);
+      const sent = await this.#sendTo({ ...flow, active: 'code' }, value, account);
       const puts = await Promise.all(
         sent.messages.map((m) => messages.prepare(aboutFlow(sent.flow, m))),
       );
@@ -169,10 +175,12 @@ export class VerificationFlows {
     return this.#services.flows.replace(show(flow, nodes, flow.ui.messages));
   }
 
-  async #sendTo(flow: Flow, email: string): Promise<{ flow: Flow; messages: NewMessage[] }> {
-    const value = normaliseIdentifier(email);
-    const { accounts, config } = this.#services;
-    const account = await accounts.findByAddress('verifiable', value, 'email');
+  async #sendTo(
+    flow: Flow,
+    value: string,
+    account: Account | undefined,
+  ): Promise<{ flow: Flow; messages: NewMessage[] }> {
+    const { config } = this.#services;
     const sent = await this.#send(flow, value, 'email', account);
     if (account !== undefined || config.flows.verification.isUnknownNotified) return sent;
     return { flow: sent.flow, messages: [] };
@@ -216,10 +224,10 @@ export class VerificationFlows {
     const { fabric, flows, store, accounts, clock, budgets, audit, hooks } = this.#services;
     const sent = sentCode(flow);
     if (sent === undefined) throw problem(VERIFICATION.failedState);
-    await refuseSpent(
-      budgets,
-      attemptBudgets('verification code', visitor, sent.accountId ?? sent.address, false),
-    );
+    // By network alone: the flow counts its tries, and strangers' flows must not spend what the person's own needs.
+    const subject = sent.accountId ?? sent.address;
+    const spent = attemptBudgets({ what: 'verification code', visitor, subject });
+    await refuseSpent(budgets, spent);
     const counted = await flows.replace(countTry(flow, sent));
     const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
     const isRight = (await isCode(fabric, flow, sent, code, clock.now())) && account !== undefined;
@@ -237,6 +245,7 @@ export class VerificationFlows {
     const passed = await flows.prepare(this.#passed(forgetCode(counted), sent.via));
     return store.write(async (trx) => {
       await accounts.replace(trx, prepared);
+      await budgets.giveBack(trx, spent);
       await audit.append(trx, {
         actor: account.id,
         action: 'accounts:verify',

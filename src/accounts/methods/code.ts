@@ -29,7 +29,7 @@ import {
   normaliseIdentifier,
 } from '../schema/identity-schema.ts';
 import { type NewMessage, type Services, schemaOf } from '../services.ts';
-import { attemptBudgets, refuseSpent } from '../throttle.ts';
+import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { FLOW, INVALID, LABEL, LOGIN, REGISTRATION } from '../ui/message.ts';
 import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
@@ -100,7 +100,7 @@ class CodeSender {
     if (sent === undefined) throw problem(wrong);
     await refuseSpent(
       budgets,
-      attemptBudgets('login code', visitor, sent.accountId ?? sent.address, true),
+      attemptBudgets({ what: 'login code', visitor, subject: sent.accountId ?? sent.address }),
     );
     const counted = await flows.replace(countTry(flow, sent));
     if (!(await isCode(fabric, flow, sent, given, clock.now())))
@@ -146,7 +146,7 @@ class CodeLogin implements LoginMethod {
     const code = textOf(submission, 'code');
     const isAgain = isTrue(submission, 'resend') || textOf(submission, 'resend') === 'code';
     if (code !== undefined && !isAgain) return this.#judge(flow, code, visitor, known);
-    const { accounts, budgets } = this.#services;
+    const { accounts, budgets, sessions } = this.#services;
     const before = sentCode(flow);
     const given =
       textOf(submission, 'address') ?? textOf(submission, 'identifier') ?? before?.address;
@@ -156,7 +156,14 @@ class CodeLogin implements LoginMethod {
       known ?? (await accounts.findByIdentifier(value, ['code', 'password', 'webauthn']));
     const address = this.#addresses(account).find((a) => a.value === value);
     if (known !== undefined && address === undefined) throw problem(FLOW.addressUnknown);
-    await refuseSpent(budgets, attemptBudgets('login mail', visitor, value, false));
+    await refuseSpent(
+      budgets,
+      attemptBudgets({
+        ...{ what: 'login mail', visitor, subject: value },
+        isKnownNetwork: await sessions.wasInNetworkOf(account?.id, visitor.ipAddress),
+        strangersPerHour: STRANGERS_PER_HOUR.mail,
+      }),
+    );
     const sent = await this.#sender.send(flow, address ?? { value, via: 'email' }, {
       account: address === undefined ? undefined : account,
       message: { templateType: 'login_code_valid' },
@@ -248,7 +255,13 @@ class CodeRegistration implements RegistrationMethod {
         method: { method: 'code', aal: 'aal1', completedAtMs: nowMs },
       };
     }
-    await refuseSpent(budgets, attemptBudgets('registration mail', visitor, address.value, false));
+    await refuseSpent(
+      budgets,
+      attemptBudgets({
+        ...{ what: 'registration mail', visitor, subject: address.value },
+        strangersPerHour: STRANGERS_PER_HOUR.mail,
+      }),
+    );
     const sent = await this.#sender.send(flow, address, {
       account: undefined,
       message: { templateType: 'registration_code_valid' },

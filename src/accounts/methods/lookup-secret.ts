@@ -23,7 +23,7 @@ import type {
   Shown,
 } from '../flows/method.ts';
 import type { Services } from '../services.ts';
-import { attemptBudgets, refuseSpent } from '../throttle.ts';
+import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { INVALID, LOGIN, SETTINGS } from '../ui/message.ts';
 import { input, submit, text, type UiNode } from '../ui/node.ts';
 
@@ -100,8 +100,13 @@ class LookupLogin implements LoginMethod {
     if (account === undefined || credential === undefined) throw problem(INVALID.noLookup);
     const given = textOf(submission, 'lookup_secret')?.trim().toLowerCase();
     if (given === undefined) throw problem(INVALID.required('lookup_secret'), 'lookup_secret');
-    const { budgets, clock } = this.#services;
-    await refuseSpent(budgets, attemptBudgets('lookup', visitor, account.id, true));
+    const { budgets, clock, sessions } = this.#services;
+    const spent = attemptBudgets({
+      ...{ what: 'lookup', visitor, subject: account.id },
+      isKnownNetwork: await sessions.wasInNetworkOf(account.id, visitor.ipAddress, 'aal2'),
+      strangersPerHour: STRANGERS_PER_HOUR.secondFactor,
+    });
+    await refuseSpent(budgets, spent);
     const codes = codesOf(credential);
     const at = codes.findIndex((c) => isSame(c.code, given));
     const found = codes[at];
@@ -120,6 +125,7 @@ class LookupLogin implements LoginMethod {
       account,
       changed: { ...account, credentials },
       method: { method: 'lookup_secret', aal: 'aal2', completedAtMs: nowMs },
+      spent,
     };
   }
 }

@@ -128,7 +128,10 @@ class PasskeyLogin implements LoginMethod {
     const account =
       known ??
       (name === undefined ? undefined : await accounts.findByIdentifier(name, ['passkey']));
-    await refuseSpent(budgets, attemptBudgets('passkey', visitor, account?.id ?? 'nobody', true));
+    await refuseSpent(
+      budgets,
+      attemptBudgets({ what: 'passkey', visitor, subject: account?.id ?? 'nobody' }),
+    );
     const ring = ringOf(account, 'passkey');
     const key = ring.keys.find(({ id }) => id === claimed.id);
     const isOwner = name === undefined || name === passkeyIdentifier(ring.userHandle);

@@ -23,7 +23,7 @@ import type {
 import type { IdentitySchema } from '../schema/identity-schema.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import { type Services, schemaOf } from '../services.ts';
-import { attemptBudgets, refuseSpent } from '../throttle.ts';
+import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { INVALID, LABEL, LOGIN, REGISTRATION } from '../ui/message.ts';
 import { input, submit, type UiNode } from '../ui/node.ts';
 
@@ -80,7 +80,7 @@ class PasswordLogin implements LoginMethod {
     visitor: Visitor,
     known: Account | undefined,
   ): Promise<Authenticated> {
-    const { accounts, hasher, budgets, clock } = this.#services;
+    const { accounts, hasher, budgets, clock, sessions } = this.#services;
     const identifier =
       textOf(submission, 'identifier') ?? textOf(submission, 'password_identifier');
     const password = textOf(submission, 'password');
@@ -96,12 +96,11 @@ class PasswordLogin implements LoginMethod {
     if (password.length > PASSWORD_LENGTH_MAX) throw problem(INVALID.credentials);
     const name = normaliseIdentifier(identifier ?? '');
     const account = known ?? (await accounts.findByIdentifier(name, ['password']));
-    const spent = attemptBudgets(
-      'password',
-      visitor,
-      account?.id ?? name,
-      await this.#isKnown(account, visitor),
-    );
+    const spent = attemptBudgets({
+      ...{ what: 'password', visitor, subject: account?.id ?? name },
+      isKnownNetwork: await sessions.wasInNetworkOf(account?.id, visitor.ipAddress),
+      strangersPerHour: STRANGERS_PER_HOUR.password,
+    });
     await refuseSpent(budgets, spent);
     const hash = account === undefined ? undefined : hashOf(account);
     if (account === undefined || hash === undefined) {
@@ -109,10 +108,9 @@ class PasswordLogin implements LoginMethod {
       throw problem(INVALID.credentials);
     }
     if (!(await hasher.verify(password, hash))) throw problem(INVALID.credentials);
-    const givenBack = spent.filter((b) => b.isReset);
     const nowMs = clock.now();
     const method: AuthenticationMethod = { method: 'password', aal: 'aal1', completedAtMs: nowMs };
-    if (!hasher.needsRehash(hash)) return { kind: 'authenticated', account, method, givenBack };
+    if (!hasher.needsRehash(hash)) return { kind: 'authenticated', account, method, spent };
     const before = account.credentials.get('password');
     const credentials = new Map(account.credentials);
     credentials.set(
@@ -120,13 +118,7 @@ class PasswordLogin implements LoginMethod {
       passwordCredential(before?.identifiers ?? [], await hasher.hash(password), nowMs, before),
     );
     const changed = { ...account, credentials };
-    return { kind: 'authenticated', account, method, changed, givenBack };
-  }
-
-  /** Whether the person signed in from this network before, and so is not held up by what strangers try. */
-  async #isKnown(account: Account | undefined, visitor: Visitor): Promise<boolean> {
-    if (account === undefined) return false;
-    return this.#services.sessions.wasInNetworkOf(account.id, visitor.ipAddress);
+    return { kind: 'authenticated', account, method, changed, spent };
   }
 }
 

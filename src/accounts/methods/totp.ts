@@ -22,7 +22,7 @@ import type {
   Shown,
 } from '../flows/method.ts';
 import { type Services, schemaOf } from '../services.ts';
-import { attemptBudgets, refuseSpent } from '../throttle.ts';
+import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { INVALID, LABEL, LOGIN, SETTINGS } from '../ui/message.ts';
 import { image, input, submit, text, type UiNode } from '../ui/node.ts';
 
@@ -97,8 +97,12 @@ class TotpLogin implements LoginMethod {
       throw problem(INVALID.noTotp);
     const code = textOf(submission, 'totp_code');
     if (code === undefined) throw problem(INVALID.required('totp_code'), 'totp_code');
-    const { budgets, clock } = this.#services;
-    const spent = attemptBudgets('totp', visitor, account.id, true);
+    const { budgets, clock, sessions } = this.#services;
+    const spent = attemptBudgets({
+      ...{ what: 'totp', visitor, subject: account.id },
+      isKnownNetwork: await sessions.wasInNetworkOf(account.id, visitor.ipAddress, 'aal2'),
+      strangersPerHour: STRANGERS_PER_HOUR.secondFactor,
+    });
     await refuseSpent(budgets, spent);
     const nowMs = clock.now();
     const step = stepOf(secret, code, nowMs);
@@ -115,7 +119,7 @@ class TotpLogin implements LoginMethod {
       account,
       changed: { ...account, credentials },
       method: { method: 'totp', aal: 'aal2', completedAtMs: nowMs },
-      givenBack: spent.filter((b) => b.isReset),
+      spent,
     };
   }
 }
@@ -171,7 +175,10 @@ class TotpSettings implements SettingsMethod {
     if (typeof secret !== 'string' || credentials.has('totp')) throw problem(INVALID.noTotp);
     const code = textOf(submission, 'totp_code');
     if (code === undefined) throw problem(INVALID.required('totp_code'), 'totp_code');
-    await refuseSpent(this.#services.budgets, attemptBudgets('totp', visitor, account.id, true));
+    await refuseSpent(
+      this.#services.budgets,
+      attemptBudgets({ what: 'totp', visitor, subject: account.id }),
+    );
     const nowMs = this.#services.clock.now();
     const step = stepOf(secret, code, nowMs);
     if (step === undefined) throw problem(INVALID.totpWrong, 'totp_code');

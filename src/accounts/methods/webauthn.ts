@@ -131,7 +131,10 @@ class WebauthnLogin implements LoginMethod {
       throw problem(INVALID.required('identifier'), 'identifier');
     const name = normaliseIdentifier(identifier ?? '');
     const account = known ?? (await accounts.findByIdentifier(name, ['webauthn']));
-    await refuseSpent(budgets, attemptBudgets('webauthn', visitor, account?.id ?? name, true));
+    await refuseSpent(
+      budgets,
+      attemptBudgets({ what: 'webauthn', visitor, subject: account?.id ?? name }),
+    );
     const keys = this.#keys(account);
     if (account === undefined || keys.length === 0) throw problem(INVALID.noWebauthnUser);
     const answer = textOf(submission, 'webauthn_login');

@@ -75,8 +75,15 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 /** Control characters, and those that show nothing (zero-width spaces, direction marks). */
 const INVISIBLE = /[\p{Cc}\p{Cf}]/gu;
 
-/** An identifier as it is compared: NFKC, without invisible characters, trimmed, lower case. */
+/** Composing takes the square of a run of combining marks (14 s for 160 KB of them), so the bound comes before it. */
+const IDENTIFIER_LENGTH_MAX = 1_024;
+
+/**
+ * An identifier as it is compared: NFKC, without invisible characters, trimmed, lower case. Empty for a
+ * text of over 1,024 characters, which nobody has.
+ */
 export function normaliseIdentifier(value: string): string {
+  if (value.length > IDENTIFIER_LENGTH_MAX) return '';
   return value.normalize('NFKC').replace(INVISIBLE, '').trim().toLowerCase();
 }
 

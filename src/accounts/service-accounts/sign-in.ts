@@ -6,9 +6,9 @@ import type { Transaction } from 'kysely';
 import type { Grant } from '../../fabric/index.ts';
 import { PosternError, type Secret } from '../../kernel/index.ts';
 import type { Database } from '../../store/index.ts';
-import { type Budget, networkOf } from '../budgets.ts';
+import { networkOf } from '../budgets.ts';
 import { evenly } from '../flows/evenly.ts';
-import { attemptBudgets } from '../throttle.ts';
+import { type AttemptBudget, attemptBudgets, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { BY_PASSWORD, endOf, type ServiceAccountsParts } from './manager.ts';
 import { type ServiceRecord, ServiceRecords } from './records.ts';
 import {
@@ -70,12 +70,12 @@ class PasswordSignIn implements ServiceSignIn {
     const { budgets, hasher } = this.#parts;
     const known = await this.#find(attempt);
     const network = networkOf(attempt.address);
-    const spent = attemptBudgets(
-      'service',
-      { ipAddress: attempt.address },
-      known?.service.id ?? `${attempt.space ?? ''} ${serviceNameKey(attempt.name)}`,
-      known?.networks.includes(network) === true,
-    );
+    const spent = attemptBudgets({
+      ...{ what: 'service', visitor: { ipAddress: attempt.address } },
+      subject: known?.service.id ?? `${attempt.space ?? ''} ${serviceNameKey(attempt.name)}`,
+      isKnownNetwork: known?.networks.includes(network) === true,
+      strangersPerHour: STRANGERS_PER_HOUR.password,
+    });
     const waitMs = await budgets.take(spent);
     if (waitMs > 0) throw tooMany(waitMs);
     if (attempt.password.length > PASSWORD_LENGTH_MAX)
@@ -88,8 +88,7 @@ class PasswordSignIn implements ServiceSignIn {
     const why = known === undefined ? 'unknown' : isRight ? this.#whyNot(known) : wrong(known);
     if (known === undefined || why !== undefined)
       return this.#refuse(attempt, known, why ?? 'unknown');
-    const givenBack = spent.filter((b) => b.isReset);
-    const service = await this.#accept(attempt, known, { network, givenBack });
+    const service = await this.#accept(attempt, known, { network, spent });
     return service ?? this.#refuse(attempt, known, 'changed');
   }
 
@@ -133,7 +132,7 @@ class PasswordSignIn implements ServiceSignIn {
   #accept(
     attempt: ServiceAttempt,
     before: ServiceRecord,
-    o: { readonly network: string; readonly givenBack: readonly Budget[] },
+    o: { readonly network: string; readonly spent: readonly AttemptBudget[] },
   ): Promise<ServiceAccount | undefined> {
     return this.#parts.store.write(async (trx) => {
       const [now] = await this.#records.find(before.service.id, undefined, trx);
@@ -147,7 +146,7 @@ class PasswordSignIn implements ServiceSignIn {
         ...{ actor: id, action: 'service.login', resource: `service/${id}` },
         data: { method: 'password', ip: attempt.address },
       });
-      await this.#parts.budgets.reset(trx, o.givenBack);
+      await this.#parts.budgets.giveBack(trx, o.spent);
       return now.service;
     });
   }
