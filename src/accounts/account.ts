@@ -1,6 +1,6 @@
 /**
- * What accounts are made of: people (Kratos's identities), their ways to sign in, their addresses and sessions. Types
- * alone; foreign JSON shapes are made at the edge (http/shape.ts).
+ * What accounts are made of: people (Kratos's identities), their ways to sign in, their addresses and sessions. Types, and
+ * how their values are told apart; foreign JSON shapes are made in view.ts and read at the edge (http/).
  */
 
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
@@ -8,14 +8,21 @@ export interface JsonObject {
   readonly [name: string]: Json;
 }
 
-export type CredentialType =
-  | 'password'
-  | 'code'
-  | 'oidc'
-  | 'totp'
-  | 'lookup_secret'
-  | 'webauthn'
-  | 'passkey';
+/** Whether a value of JSON is an object, and not a list or null. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export const CREDENTIAL_TYPES = [
+  'password',
+  'code',
+  'oidc',
+  'totp',
+  'lookup_secret',
+  'webauthn',
+  'passkey',
+] as const;
+export type CredentialType = (typeof CREDENTIAL_TYPES)[number];
 
 export interface Credential {
   readonly type: CredentialType;
@@ -67,6 +74,12 @@ export interface Account {
   readonly revision?: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
+}
+
+/** A place in a list by age: behind an item, or where one stood. */
+export interface ListPlace {
+  readonly createdAtMs: number;
+  readonly id: string;
 }
 
 export type Aal = 'aal0' | 'aal1' | 'aal2';

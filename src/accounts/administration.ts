@@ -3,20 +3,22 @@
  * as strictly as a registration; a password that comes in plain is hashed and forgotten.
  */
 import { newUuid, PosternError } from '../kernel/index.ts';
-import type {
-  Account,
-  Credential,
-  CredentialType,
-  Json,
-  JsonObject,
-  VerifiableAddress,
+import {
+  type Account,
+  type Credential,
+  type CredentialType,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  type VerifiableAddress,
 } from './account.ts';
+import { newRecoveryAddress, newVerifiableAddress } from './addresses.ts';
 import { storeNew } from './flows/finish.ts';
 import { withAddresses } from './flows/settings.ts';
 import { passwordCredential } from './methods/password.ts';
 import { withTraits } from './methods/profile.ts';
 import { assertImportable } from './password/formats.ts';
-import { isChanged, newRecoveryAddress, newVerifiableAddress } from './repository.ts';
+import { isChanged } from './repository.ts';
 import { type IdentitySchema, normaliseIdentifier } from './schema/identity-schema.ts';
 import type { Services } from './services.ts';
 import { type KeyRing, passkeyIdentifier, ringCredential, ringOf } from './webauthn/credential.ts';
@@ -134,13 +136,24 @@ export class Administration {
     return credentials;
   }
 
-  /** Replaces an account's facts; its credentials stay unless the spec has others. Throws `not_found`. */
-  async update(id: string, spec: AccountSpec, by: string): Promise<Account> {
+  /**
+   * Replaces an account's facts by those that `specOf` makes of what is stored; its credentials stay unless the spec has
+   * others. Throws `not_found`.
+   */
+  update(id: string, specOf: (before: Account) => AccountSpec, by: string): Promise<Account> {
+    return this.#change(id, (before) => this.#build(specOf(before), before), by, 'accounts:update');
+  }
+
+  async #change(
+    id: string,
+    change: (before: Account) => Account | Promise<Account>,
+    by: string,
+    action: string,
+  ): Promise<Account> {
     for (let tries = 1; ; tries++) {
-      const before = await this.get(id);
-      const account = await this.#build(spec, before);
+      const account = await change(await this.get(id));
       try {
-        await this.#store(account, by, 'accounts:update');
+        await this.#store(account, by, action);
         return account;
       } catch (reason) {
         // What an administrator decides, such as to shut somebody out, is not undone by what that person does meanwhile.
@@ -189,50 +202,54 @@ export class Administration {
     identifier: string | undefined,
     by: string,
   ): Promise<void> {
-    const account = await this.get(id);
-    const credential = account.credentials.get(type);
-    if (credential === undefined)
-      throw new PosternError('not_found', `The account has no credential of the type ${type}`);
-    const credentials = new Map(account.credentials);
-    if (type === 'oidc') {
-      if (identifier === undefined)
-        throw new PosternError('invalid', 'identifier: which of the linked accounts');
-      const left = credential.identifiers.filter((i) => i !== identifier);
-      if (left.length === credential.identifiers.length)
-        throw new PosternError('not_found', 'The account has no such linked account');
-      const { providers } = credential.config;
-      const kept = (Array.isArray(providers) ? providers : []).filter(
-        (p) => isRecord(p) && left.includes(`${String(p['provider'])}:${String(p['subject'])}`),
-      );
-      if (left.length === 0) credentials.delete('oidc');
-      else
-        credentials.set('oidc', { ...credential, identifiers: left, config: { providers: kept } });
-    } else if (type === 'webauthn') {
-      // As with Kratos, second factors go first: who lost a key can still begin a session.
-      const ring = ringOf(account, type);
-      const first = ring.keys.filter((k) => k.isPasswordless);
-      const nowMs = this.#services.clock.now();
-      const { identifiers } = credential;
-      if (first.length === 0 || first.length === ring.keys.length) credentials.delete(type);
-      else
-        credentials.set(
-          type,
-          ringCredential(type, { ...ring, keys: first }, identifiers, nowMs, credential),
-        );
-    } else credentials.delete(type);
-    if (canBegin(account) && !canBegin({ ...account, credentials }))
-      throw new PosternError('invalid', 'That is the last way to sign in');
     const { clock } = this.#services;
-    await this.#store(
-      { ...account, credentials, updatedAtMs: clock.now() },
-      by,
-      'accounts:credential-delete',
-    );
+    const change = (account: Account): Account => {
+      const nowMs = clock.now();
+      const credentials = withoutCredential(account, type, identifier, nowMs);
+      if (canBegin(account) && !canBegin({ ...account, credentials }))
+        throw new PosternError('invalid', 'That is the last way to sign in');
+      return { ...account, credentials, updatedAtMs: nowMs };
+    };
+    await this.#change(id, change, by, 'accounts:credential-delete');
   }
 }
 
-function isRecord(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** The credentials without one, or without one of its parts. Throws `not_found`, and `invalid` where it is not said which. */
+function withoutCredential(
+  account: Account,
+  type: CredentialType,
+  identifier: string | undefined,
+  nowMs: number,
+): ReadonlyMap<CredentialType, Credential> {
+  const credential = account.credentials.get(type);
+  if (credential === undefined)
+    throw new PosternError('not_found', `The account has no credential of the type ${type}`);
+  const credentials = new Map(account.credentials);
+  if (type === 'oidc') {
+    if (identifier === undefined)
+      throw new PosternError('invalid', 'identifier: which of the linked accounts');
+    const left = credential.identifiers.filter((i) => i !== identifier);
+    if (left.length === credential.identifiers.length)
+      throw new PosternError('not_found', 'The account has no such linked account');
+    const { providers } = credential.config;
+    const kept = (Array.isArray(providers) ? providers : []).filter(
+      (p) => isJsonObject(p) && left.includes(`${String(p['provider'])}:${String(p['subject'])}`),
+    );
+    if (left.length === 0) credentials.delete('oidc');
+    else credentials.set('oidc', { ...credential, identifiers: left, config: { providers: kept } });
+  } else if (type === 'webauthn') {
+    // As with Kratos, second factors go first: who lost a key can still begin a session.
+    const ring = ringOf(account, type);
+    const first = ring.keys.filter((k) => k.isPasswordless);
+    const { identifiers } = credential;
+    if (first.length === 0 || first.length === ring.keys.length) credentials.delete(type);
+    else
+      credentials.set(
+        type,
+        ringCredential(type, { ...ring, keys: first }, identifiers, nowMs, credential),
+      );
+  } else credentials.delete(type);
+  return credentials;
 }
 
 /** Whether any credential begins a session. */
@@ -290,11 +307,14 @@ function withGivenAddresses(account: Account, spec: AccountSpec, nowMs: number):
     const value = addressOf(given.value);
     const at = verifiable.findIndex((a) => a.value === value && a.via === given.via);
     const before = verifiable[at] ?? newVerifiableAddress({ value, via: given.via }, nowMs);
+    if (at !== -1 && before.verified === given.verified && given.verifiedAtMs === undefined)
+      continue;
     const changed: VerifiableAddress = {
       ...before,
       verified: given.verified,
       status: given.verified ? 'completed' : 'pending',
       verifiedAtMs: given.verified ? (given.verifiedAtMs ?? nowMs) : undefined,
+      updatedAtMs: nowMs,
     };
     if (at === -1) verifiable.push(changed);
     else verifiable[at] = changed;

@@ -8,7 +8,7 @@ import type { Transaction } from 'kysely';
 import type { Fabric, Grant } from '../fabric/index.ts';
 import { type Clock, newUuid, PosternError, Secret } from '../kernel/index.ts';
 import type { Database, Store } from '../store/index.ts';
-import type { Aal, AuthenticationMethod, Device, Session } from './account.ts';
+import type { Aal, AuthenticationMethod, Device, ListPlace, Session } from './account.ts';
 import { networkOf } from './budgets.ts';
 
 const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
@@ -205,7 +205,8 @@ export class SessionManager {
   /** A page of all sessions, newest first. */
   async listAll(page: {
     readonly limit: number;
-    readonly afterId?: string;
+    /** The page begins behind it. */
+    readonly after?: ListPlace | undefined;
     readonly isActive?: boolean;
   }): Promise<Session[]> {
     const { db } = this.#store;
@@ -223,20 +224,14 @@ export class SessionManager {
       query = query.where((eb) =>
         eb.or([eb('revoked_at_ms', 'is not', null), eb('expires_at_ms', '<=', nowMs)]),
       );
-    if (page.afterId !== undefined) {
-      const after = await db
-        .selectFrom('grants')
-        .select(['id', 'created_at_ms'])
-        .where('id', '=', page.afterId)
-        .executeTakeFirst();
-      if (after !== undefined)
-        query = query.where((eb) =>
-          eb.or([
-            eb('created_at_ms', '<', after.created_at_ms),
-            eb.and([eb('created_at_ms', '=', after.created_at_ms), eb('id', '<', after.id)]),
-          ]),
-        );
-    }
+    const { after } = page;
+    if (after !== undefined)
+      query = query.where((eb) =>
+        eb.or([
+          eb('created_at_ms', '<', after.createdAtMs),
+          eb.and([eb('created_at_ms', '=', after.createdAtMs), eb('id', '<', after.id)]),
+        ]),
+      );
     const found = await Promise.all((await query.execute()).map(({ id }) => this.get(id)));
     return found.filter((s) => s !== undefined);
   }
@@ -302,6 +297,7 @@ export class SessionManager {
 
   /** Forgets sessions altogether, as administrators do. */
   async delete(trx: Transaction<Database>, ids: readonly string[]): Promise<number> {
+    if (ids.length === 0) return 0;
     for (const id of ids) await this.#fabric.grants.revoke(trx, id).catch(() => false);
     const gone = await trx
       .deleteFrom('grants')

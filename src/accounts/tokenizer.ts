@@ -4,14 +4,11 @@
  * configuration's, and in no answer; what a mapper failed on is never told.
  */
 import { newUuid, PosternError } from '../kernel/index.ts';
-import type { Json, JsonObject, Session } from './account.ts';
+import { isJsonObject, type Json, type JsonObject, type Session } from './account.ts';
 import type { TokenizerConfig } from './config/config.ts';
 import { FlowFault } from './flows/fault.ts';
 import type { Services } from './services.ts';
 import type { View } from './view.ts';
-
-const isRecord = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * The token of a session by the template `name`; `view` is the session as whoami shows it. Throws FlowFault `bad_request`
@@ -49,7 +46,7 @@ export async function tokenize(
 function subjectOf({ subjectSource }: TokenizerConfig, session: Session, view: JsonObject): string {
   if (subjectSource === 'id') return session.accountId;
   const { identity } = view;
-  const id = isRecord(identity) ? identity['external_id'] : undefined;
+  const id = isJsonObject(identity) ? identity['external_id'] : undefined;
   if (typeof id === 'string' && id !== '') return id;
   throw new FlowFault('bad_request', {}, 'The person of this session has no external id.');
 }
@@ -64,8 +61,8 @@ function mapped(
   if (claimsMapper === undefined) return {};
   try {
     const made: unknown = claimsMapper.evaluate({ external: { session: view, claims } });
-    const given = isRecord(made) ? made['claims'] : undefined;
-    if (isRecord(given)) return given;
+    const given = isJsonObject(made) ? made['claims'] : undefined;
+    if (isJsonObject(given)) return given;
     throw new PosternError('invalid', 'The mapper gives no claims');
   } catch (reason) {
     const [, place = ''] = /(line \d+, column \d+)/.exec(String(reason)) ?? [];

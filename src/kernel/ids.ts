@@ -11,6 +11,11 @@ export function newUuid(): string {
   return randomUUID();
 }
 
+/** Whether a text is a UUID as this program writes them: in lower case, with hyphens. */
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/.test(text);
+}
+
 const FIRST =
   'able bold brave brisk bright calm clear clever crisp deft eager early fair fast fine firm fond free fresh glad gold good grand green happy keen kind large late lean light live loyal lucky merry mild neat noble open pale plain proud pure quick quiet rapid rare ready rich ripe royal safe sharp shy silent silver sleek smart smooth snug solid spare steady still stout sunny super sure sweet swift tall tame tidy true vast vivid warm wide wild wise witty young zesty'.split(
     ' ',

@@ -11,7 +11,7 @@ export {
   toErrorBody,
   toPosternError,
 } from './errors.ts';
-export { newId, newName, newUuid } from './ids.ts';
+export { isUuid, newId, newName, newUuid } from './ids.ts';
 export { createLogger } from './log-file.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { Secret } from './secret.ts';

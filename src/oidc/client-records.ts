@@ -4,7 +4,8 @@
  */
 import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
 import { PosternError, Secret } from '../kernel/index.ts';
-import type { ClientManager, ClientSpec } from './clients.ts';
+import type { ClientSpec } from './client.ts';
+import type { ClientManager } from './clients.ts';
 import { clientMetadata } from './configuration.ts';
 import type { InitialAccess } from './types.ts';
 

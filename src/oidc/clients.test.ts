@@ -1,6 +1,8 @@
 /** Clients of the provider on both databases: who may make and change what, and what is kept of a secret. */
 import { describe, expect, it } from 'vitest';
-import { type Actor, ClientManager, type ClientSpec, isClientSecret } from './clients.ts';
+import type { Actor, ClientSpec } from './client.ts';
+import { isClientSecret } from './client-secret.ts';
+import { ClientManager } from './clients.ts';
 import { onEachStore, type Rooms } from './stores.fixture.ts';
 
 const ADMIN: Actor = { principalId: 'admin', isAdministrator: true };

@@ -1,171 +1,20 @@
 /**
- * The clients of the OpenID Provider: applications with their addresses, who made them and what they may ask for.
+ * The clients of the OpenID Provider in the store: made, found, changed and removed, each with its entry in the audit.
  * INVARIANT: a secret is shown when it is made and never again; the store keeps its SHA-256, sealed.
  */
-import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import type { Selectable, Transaction } from 'kysely';
 import type { Audit } from '../audit/index.ts';
 import type { Fabric } from '../fabric/index.ts';
-import { type Clock, PosternError, Secret } from '../kernel/index.ts';
+import { type Clock, PosternError, type Secret } from '../kernel/index.ts';
 import type { Database, OidcClientsTable, Store } from '../store/index.ts';
-import { checkClientUrl, type UrlUse } from './client-urls.ts';
+import type { Actor, ClientSpec, OidcClient } from './client.ts';
+import { clientOf, metadataOf } from './client-row.ts';
+import { hashClientSecret, isClientId, newClientId, newClientSecret } from './client-secret.ts';
+import { checkSpec } from './client-spec.ts';
 
 const SEAL = 'oidc/clients';
-const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-const ID_CHARACTERS = 32;
-const SECRET_BYTES = 48;
-const URLS_MAX = 50;
-const NAME_MAX = 200;
 /** Applications of one person, so that nobody fills the store. */
 const OWNED_MAX = 100;
-const CLIENT_ID = /^[\x21-\x39\x3b-\x7e]{3,128}$/;
-
-/**
- * `web` keeps a secret; `spa` runs in a browser (PKCE) and may use its secret from a server; `native` runs on a device
- * (PKCE, loopback and private-scheme callbacks, device flow); `service` acts for itself (client credentials).
- */
-export const CLIENT_TYPES = ['web', 'spa', 'native', 'service'] as const;
-export type ClientType = (typeof CLIENT_TYPES)[number];
-
-export interface OidcClient {
-  readonly id: string;
-  readonly name: string;
-  readonly type: ClientType;
-  readonly callbackUrls: readonly string[];
-  readonly logoutUrls: readonly string[];
-  readonly webOrigins: readonly string[];
-  /** Told when a session ends (OpenID Connect Back-Channel Logout). */
-  readonly backchannelLogoutUrl: string | undefined;
-  /** Made by an administrator for this site: people are not asked for their consent. */
-  readonly isFirstParty: boolean;
-  readonly uri: string | undefined;
-  readonly hasSecret: boolean;
-  /** The principal that made it; undefined for the site's own. */
-  readonly ownerId: string | undefined;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
-}
-
-export interface ClientSpec {
-  readonly id?: string | undefined;
-  readonly name: string;
-  readonly type: ClientType;
-  readonly callbackUrls?: readonly string[] | undefined;
-  readonly logoutUrls?: readonly string[] | undefined;
-  readonly webOrigins?: readonly string[] | undefined;
-  readonly backchannelLogoutUrl?: string | undefined;
-  readonly isFirstParty?: boolean | undefined;
-  readonly uri?: string | undefined;
-  /** True for a single-page app that has no secret to use. */
-  readonly isPublic?: boolean | undefined;
-}
-
-/** Who changes a client: an administrator, or a person with their own. */
-export interface Actor {
-  readonly principalId: string;
-  readonly isAdministrator: boolean;
-}
-
-interface Metadata {
-  readonly type: ClientType;
-  readonly callback_urls: readonly string[];
-  readonly logout_urls: readonly string[];
-  readonly web_origins: readonly string[];
-  readonly backchannel_logout_url?: string;
-  readonly is_first_party: boolean;
-  readonly uri?: string;
-}
-
-export function newClientId(): string {
-  let text = '';
-  for (let i = 0; i < ID_CHARACTERS; i++) text += ALPHANUMERIC[randomInt(ALPHANUMERIC.length)];
-  return text;
-}
-export function newClientSecret(): Secret {
-  return new Secret(randomBytes(SECRET_BYTES).toString('base64url'));
-}
-/** What is kept of a secret: hex. */
-export function hashClientSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
-}
-export function isClientSecret(given: string, hash: string): boolean {
-  const mine = Buffer.from(hashClientSecret(given));
-  const kept = Buffer.from(hash);
-  return mine.length === kept.length && timingSafeEqual(mine, kept);
-}
-
-function clientOf(row: Selectable<OidcClientsTable>): OidcClient {
-  // Written by this module.
-  const m = JSON.parse(row.metadata_json) as Metadata;
-  return {
-    id: row.client_id,
-    name: row.name,
-    type: m.type,
-    callbackUrls: m.callback_urls,
-    logoutUrls: m.logout_urls,
-    webOrigins: m.web_origins,
-    backchannelLogoutUrl: m.backchannel_logout_url,
-    isFirstParty: m.is_first_party,
-    uri: m.uri,
-    hasSecret: row.secret_sealed !== null,
-    ownerId: row.owner_id ?? undefined,
-    createdAtMs: row.created_at_ms,
-    updatedAtMs: row.updated_at_ms,
-  };
-}
-
-function metadataOf(c: Omit<ClientSpec, 'id' | 'name'>): string {
-  const metadata: Metadata = {
-    type: c.type,
-    callback_urls: c.callbackUrls ?? [],
-    logout_urls: c.logoutUrls ?? [],
-    web_origins: c.webOrigins ?? [],
-    ...(c.backchannelLogoutUrl === undefined
-      ? {}
-      : { backchannel_logout_url: c.backchannelLogoutUrl }),
-    is_first_party: c.isFirstParty === true,
-    ...(c.uri === undefined ? {} : { uri: c.uri }),
-  };
-  return JSON.stringify(metadata);
-}
-
-/** Throws `invalid` for what a client may not be, `denied` for what only an administrator may ask. */
-function checkSpec(spec: ClientSpec, actor: Actor): void {
-  const name = spec.name.trim();
-  if (name === '' || name.length > NAME_MAX || /\p{Cc}/u.test(name))
-    throw new PosternError('invalid', `A client's name has 1 to ${NAME_MAX} characters`);
-  const isNative = spec.type === 'native';
-  const lists: readonly [readonly string[] | undefined, UrlUse][] = [
-    [spec.callbackUrls, 'callback'],
-    [spec.logoutUrls, 'logout'],
-    [spec.webOrigins, 'origin'],
-  ];
-  for (const [urls = [], use] of lists) {
-    if (urls.length > URLS_MAX)
-      throw new PosternError('invalid', `A client has at most ${URLS_MAX} ${use} URLs`);
-    for (const url of urls) checkClientUrl(url, use, { isNative });
-  }
-  if (spec.uri !== undefined && !/^https?:\/\/[^\s\\]{1,500}$/.test(spec.uri))
-    throw new PosternError('invalid', "A client's own address is an http or https URL");
-  if (spec.backchannelLogoutUrl !== undefined) {
-    const isWeb = /^https?:\/\//.test(spec.backchannelLogoutUrl);
-    checkClientUrl(spec.backchannelLogoutUrl, 'logout', { isNative: false });
-    if (!isWeb || spec.backchannelLogoutUrl.includes('*'))
-      throw new PosternError('invalid', 'A back-channel logout URL is one http or https URL');
-  }
-  if ((spec.type === 'web' || spec.type === 'spa') && (spec.callbackUrls ?? []).length === 0)
-    throw new PosternError('invalid', `A ${spec.type} client needs a callback URL`, {
-      hint: 'Name it with --callback https://app.example.org/callback',
-    });
-  if (actor.isAdministrator) return;
-  // The server itself posts there: only who may configure the server says where.
-  if (spec.backchannelLogoutUrl !== undefined)
-    throw new PosternError('denied', 'Only an administrator sets a back-channel logout URL');
-  if (spec.isFirstParty === true)
-    throw new PosternError('denied', 'Only an administrator makes a client that needs no consent');
-  if (spec.type === 'service')
-    throw new PosternError('denied', 'Only an administrator makes a service client');
-}
 
 export class ClientManager {
   readonly #store: Store;
@@ -205,7 +54,7 @@ export class ClientManager {
     given?: Secret,
   ): Promise<{ readonly client: OidcClient; readonly secret: Secret | undefined }> {
     checkSpec(spec, actor);
-    if (!CLIENT_ID.test(id))
+    if (!isClientId(id))
       throw new PosternError('invalid', 'A client id has 3 to 128 visible characters and no colon');
     const isPublic = spec.type === 'native' || (spec.type === 'spa' && spec.isPublic === true);
     const secret = isPublic ? undefined : (given ?? newClientSecret());
@@ -262,7 +111,7 @@ export class ClientManager {
   }
 
   async #row(id: string): Promise<Selectable<OidcClientsTable> | undefined> {
-    if (!CLIENT_ID.test(id)) return undefined;
+    if (!isClientId(id)) return undefined;
     return this.#store.db
       .selectFrom('oidc_clients')
       .selectAll()

@@ -11,8 +11,9 @@ import {
   type KoaContextWithOIDC,
 } from 'oidc-provider';
 import { CLAIMS, claimsOf, SCOPES } from './claims.ts';
+import type { OidcClient } from './client.ts';
+import { newClientId, newClientSecret } from './client-secret.ts';
 import { isOriginAllowed } from './client-urls.ts';
-import { newClientId, newClientSecret, type OidcClient } from './clients.ts';
 import { ACRS, policy } from './policy.ts';
 import type { Records } from './records.ts';
 import type { Api, Page, Pages, People } from './types.ts';

@@ -1,14 +1,14 @@
 /** The door of the OpenID Provider. Loading it is cheap: the library behind it is loaded at the first request. */
 
-export { isLogoutUrlAllowed, isUrlAllowed } from './client-urls.ts';
 export {
   type Actor,
   CLIENT_TYPES,
-  ClientManager,
   type ClientSpec,
   type ClientType,
   type OidcClient,
-} from './clients.ts';
+} from './client.ts';
+export { isLogoutUrlAllowed, isUrlAllowed } from './client-urls.ts';
+export { ClientManager } from './clients.ts';
 export { type HostParts, OidcHost } from './host.ts';
 export type { SigningKeyInfo } from './keys.ts';
 export type { TokenOwner } from './provider.ts';

@@ -35,6 +35,8 @@ import { openServices } from './services.ts';
 
 const BEARER = /^Bearer ([0-9a-f]{64})$/i;
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
+/** A list may be asked for by 500 ids, which is more than Node's 16 KiB. */
+const HEAD_BYTES_MAX = 32 * 1024;
 
 export interface AccountsRoom {
   readonly manager: AccountsManager;
@@ -141,6 +143,7 @@ export async function openAccounts(
         );
       const app = Fastify({
         bodyLimit: BODY_BYTES_MAX,
+        http: { maxHeaderSize: HEAD_BYTES_MAX },
         ajv: { customOptions: { coerceTypes: false } },
         routerOptions: { ignoreDuplicateSlashes: true },
       });
@@ -156,7 +159,7 @@ export async function openAccounts(
       });
       const front = await bindPublic(address);
       closers.push(() => front.close());
-      await front.serve(app, certificate);
+      await front.serve(app, certificate, { maxHeaderSize: HEAD_BYTES_MAX });
       return `${address.host}:${front.port}`;
     },
     close: async () => {
@@ -213,7 +216,8 @@ async function configOf(
   given: { readonly publicUrl: string; readonly kratosFile: string | undefined },
   raw: unknown,
 ): Promise<AccountsConfig> {
-  const urls = { publicUrl: given.publicUrl, adminUrl: given.publicUrl };
+  // Without a base URL of its own, what administrators are answered is relative to where they asked.
+  const urls = { publicUrl: given.publicUrl, adminUrl: '' };
   const { kratosFile } = given;
   if (kratosFile === undefined) return defaultConfig(urls);
   const folder = dirname(kratosFile);

@@ -6,12 +6,10 @@ import { type AccountsManager, normaliseIdentifier } from '../accounts/index.ts'
 import type { Audit } from '../audit/index.ts';
 import { AccountMachines, type AuthorityManager } from '../authority/index.ts';
 import type { Fabric } from '../fabric/index.ts';
-import { type Logger, PosternError, systemClock } from '../kernel/index.ts';
+import { isUuid, type Logger, PosternError, systemClock } from '../kernel/index.ts';
 import type { Store } from '../store/index.ts';
 import type { PeopleApi } from './http/people.ts';
 import { profileOf, verifiedOf } from './oidc.ts';
-
-const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
 export interface PeopleRoom {
   readonly api: PeopleApi;
@@ -49,7 +47,7 @@ export async function openPeople(
       verified,
       nameOf,
       find: async (word) => {
-        const account = UUID.test(word)
+        const account = isUuid(word)
           ? await accounts.get(word)
           : await accounts.findByIdentifier(normaliseIdentifier(word), [
               'password',

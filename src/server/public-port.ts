@@ -25,11 +25,16 @@ function isLoopbackAddress(address: string | undefined): boolean {
   return address !== undefined && /^(::ffff:)?127\.|^::1$/.test(address);
 }
 
+export interface DoorOptions {
+  /** Of a request's head, over HTTPS; Fastify was told it for plain HTTP. Node's own bound where it is not there. */
+  readonly maxHeaderSize?: number;
+}
+
 /** The listener, bound and not serving yet: who connects now waits for `serve`. */
 export interface PublicFront {
   readonly port: number;
   /** Serves a Fastify instance on both. */
-  serve(app: FastifyInstance, certificate: ServerCertificate): Promise<void>;
+  serve(app: FastifyInstance, certificate: ServerCertificate, o?: DoorOptions): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -56,9 +61,9 @@ export async function bindPublic(address: {
   let app: FastifyInstance | undefined;
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : address.port,
-    serve: async (served, certificate) => {
+    serve: async (served, certificate, o = {}) => {
       app = served;
-      take = await doorsOf(served, certificate);
+      take = await doorsOf(served, certificate, o);
       ready.resolve();
     },
     close: async () => {
@@ -74,6 +79,7 @@ export async function bindPublic(address: {
 async function doorsOf(
   app: FastifyInstance,
   certificate: ServerCertificate,
+  o: DoorOptions,
 ): Promise<(socket: Socket) => void> {
   await app.ready();
   // Fastify made it with its own handler; its connections come from the front.
@@ -82,6 +88,7 @@ async function doorsOf(
     {
       ...TLS,
       ...certificate.pair,
+      ...o,
       handshakeTimeout: FIRST_BYTE_MS,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
     },

@@ -162,6 +162,7 @@ export interface CourierConfig {
 export interface AccountsConfig {
   /** Without a slash at the end. */
   readonly publicUrl: string;
+  /** Where administrators find the admin API; empty: at the address where they asked. */
   readonly adminUrl: string;
   readonly defaultReturnUrl: string;
   readonly allowedReturnUrls: readonly string[];

@@ -13,7 +13,7 @@ import type {
   Session,
 } from '../account.ts';
 import type { AccountsConfig } from '../config/config.ts';
-import type { PreparedAccount } from '../repository.ts';
+import type { PreparedAccount } from '../repository/credential-seal.ts';
 import type { Services } from '../services.ts';
 import { type IssuedSession, newDevice } from '../sessions.ts';
 import type { AttemptBudget } from '../throttle.ts';

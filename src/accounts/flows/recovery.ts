@@ -113,7 +113,7 @@ export class RecoveryFlows {
       expiresAtMs,
       triesLeft: config.methods.code.maxSubmissions,
     });
-    const flow = await flows.insert(this.#ask(noted, undefined));
+    const flow = await flows.insert(this.#ask(noted, undefined, o.use));
     return { flow, secret };
   }
 
@@ -165,10 +165,9 @@ export class RecoveryFlows {
     }
   }
 
-  /** A mailed link was opened: a code goes into the form, a token is the person's proof. */
+  /** A link was opened: a code goes into the form, a token is the person's proof. */
   async open(flow: Flow, token: string, visitor: Visitor): Promise<RecoveryOutcome> {
-    if (this.#services.config.flows.recovery.use === 'link' || flow.csrf === undefined)
-      return this.#judge(flow, token, visitor);
+    if (this.#useOf(flow) === 'link') return this.#judge(flow, token, visitor);
     const nodes = flow.ui.nodes.map((n) =>
       n.attributes.node_type === 'input' && n.attributes.name === 'code' ? withValue(n, token) : n,
     );
@@ -190,7 +189,7 @@ export class RecoveryFlows {
       triesLeft: config.methods.code.maxSubmissions,
       expiresAtMs: clock.now() + lifespanMs,
     });
-    const asked = this.#ask(noted, value);
+    const asked = this.#ask(noted, value, use);
     if (account === undefined && !isUnknownNotified) return { flow: asked, messages: [] };
     const kind = account === undefined ? 'invalid' : 'valid';
     const data: Record<string, unknown> = {
@@ -227,9 +226,9 @@ export class RecoveryFlows {
     const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
     const isRight = await isCode(fabric, flow, sent, code, clock.now());
     if (!isRight || account === undefined) {
-      const asked = this.#ask(counted, sent.address === '' ? undefined : sent.address);
-      const wrong =
-        config.flows.recovery.use === 'code' ? RECOVERY.codeInvalid : RECOVERY.tokenInvalid;
+      const address = sent.address === '' ? undefined : sent.address;
+      const asked = this.#ask(counted, address, this.#useOf(counted));
+      const wrong = this.#useOf(counted) === 'code' ? RECOVERY.codeInvalid : RECOVERY.tokenInvalid;
       const shown = await flows.replace(show(asked, asked.ui.nodes, [wrong]));
       return { kind: 'shown', flow: shown, status: 200 };
     }
@@ -269,7 +268,7 @@ export class RecoveryFlows {
         resource: `account/${account.id}`,
         data: { ip: visitor.ipAddress },
       });
-      const method = config.flows.recovery.use === 'code' ? 'code_recovery' : 'link_recovery';
+      const method = this.#useOf(flow) === 'code' ? 'code_recovery' : 'link_recovery';
       if (visitor.session !== undefined) await sessions.revoke(trx, visitor.session.id);
       const begun = await issueSession(
         this.#services,
@@ -298,8 +297,13 @@ export class RecoveryFlows {
     ]);
   }
 
-  #ask(flow: Flow, address: string | undefined): Flow {
+  /** What a flow asks for: an administrator's link stays one where codes are mailed. */
+  #useOf({ active }: Flow): 'code' | 'link' {
     const { use } = this.#services.config.flows.recovery;
+    return active === 'code' || active === 'link' ? active : use;
+  }
+
+  #ask(flow: Flow, address: string | undefined, use: 'code' | 'link'): Flow {
     const resend = address === undefined ? [] : [submit(use, 'email', address, LABEL.resend)];
     const nodes: UiNode[] =
       use === 'code'

@@ -6,8 +6,8 @@
 
 import { newUuid, PosternError } from '../../kernel/index.ts';
 import type { Account, Credential, JsonObject, Session } from '../account.ts';
+import { newRecoveryAddress, newVerifiableAddress } from '../addresses.ts';
 import { hasHook } from '../hooks/configured.ts';
-import { newRecoveryAddress, newVerifiableAddress } from '../repository.ts';
 import type { IdentitySchema } from '../schema/identity-schema.ts';
 import type { Services } from '../services.ts';
 import type { IssuedSession } from '../sessions.ts';

@@ -3,6 +3,7 @@
  * listed and its path begins as the listed one's; anything that browsers read differently than URL parsers is refused.
  */
 import { PosternError } from '../../kernel/index.ts';
+import type { AccountsConfig } from '../config/config.ts';
 
 const LENGTH_MAX = 2_048;
 const DEFAULT_PORTS: ReadonlyMap<string, string> = new Map([
@@ -71,5 +72,18 @@ export function checkReturnTo(
   if (isReturnAllowed(text, [...o.allowed, ...own])) return text;
   throw new PosternError('invalid', 'Requested return_to URL is not allowed', {
     facts: { id: 'self_service_flow_return_to_forbidden' },
+  });
+}
+
+/** The `return_to` of a request under a configuration. Throws as `checkReturnTo`. */
+export function returnToOf(
+  config: Pick<AccountsConfig, 'publicUrl' | 'allowedReturnUrls' | 'defaultReturnUrl'>,
+  text: string | undefined,
+): string | undefined {
+  return checkReturnTo(text, {
+    publicUrl: config.publicUrl,
+    allowed: config.allowedReturnUrls,
+    pages: `${config.publicUrl}/ui`,
+    base: config.defaultReturnUrl,
   });
 }

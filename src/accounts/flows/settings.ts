@@ -5,8 +5,8 @@
  */
 import { PosternError } from '../../kernel/index.ts';
 import type { Account, Session, VerifiableAddress } from '../account.ts';
+import { newRecoveryAddress, newVerifiableAddress } from '../addresses.ts';
 import { hasHook } from '../hooks/configured.ts';
-import { newRecoveryAddress, newVerifiableAddress } from '../repository.ts';
 import { type Services, schemaOf } from '../services.ts';
 import { FLOW, INVALID, SETTINGS } from '../ui/message.ts';
 import type { UiNode, UiText } from '../ui/node.ts';

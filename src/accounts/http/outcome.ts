@@ -2,10 +2,11 @@
  * How the end of a flow is answered in each flavour: the flow again, a redirect, a session by cookie or by token
  * (reference: Kratos's public API). INVARIANT: a token leaves in a cookie or to a program, never in an address.
  */
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FlowFault } from '../flows/fault.ts';
 import type { Flow } from '../flows/flow.ts';
 import type { LoginOutcome } from '../flows/login.ts';
+import type { RecoveryOutcome } from '../flows/recovery.ts';
 import type { RegistrationOutcome } from '../flows/registration.ts';
 import type { SettingsOutcome } from '../flows/settings.ts';
 import type { PreparedVerification } from '../flows/verification.ts';
@@ -13,7 +14,7 @@ import type { AccountsManager } from '../manager.ts';
 import type { IssuedSession } from '../sessions.ts';
 import { accountView, flowView, sessionView, type View } from '../view.ts';
 import { seeOther, uiUrl } from './answer.ts';
-import { renewCsrf, setSessionCookie } from './web.ts';
+import { csrfOf, ensureCsrf, renewCsrf, setSessionCookie } from './web.ts';
 
 /** A browser with pages, a browser by script, or a program. */
 export type Flavour = 'html' | 'spa' | 'api';
@@ -178,5 +179,33 @@ export class OutcomeAnswers {
     if (flavour === 'api') return reply.send(view);
     const before = outcome.flow.continueWith;
     return reply.send({ ...view, continue_with: [...before, ...this.#onwards(outcome.flow)] });
+  }
+
+  /** `request` is the browser's that gets the session. */
+  async recovery(
+    outcome: RecoveryOutcome,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flavour: Flavour,
+  ): Promise<FastifyReply> {
+    if (outcome.kind === 'shown') return this.shown(outcome, reply, flavour);
+    const { issued, settings } = outcome;
+    if (flavour !== 'api') {
+      this.#hand(reply, issued);
+      // The settings flow was begun for this browser's secret; an administrator's flow had none.
+      if (csrfOf(this.#config, request) === undefined) ensureCsrf(this.#config, request, reply);
+    }
+    const url = uiUrl(this.#config, 'settings', settings);
+    if (flavour === 'html') return seeOther(reply, url);
+    if (!this.#config.features.useContinueWithTransitions && flavour === 'spa')
+      throw new FlowFault('browser_location_change_required', { redirectTo: url });
+    const token = { action: 'set_ory_session_token', ory_session_token: issued.token.reveal() };
+    return reply.send({
+      ...(await this.view(outcome.flow)),
+      continue_with: [
+        ...(flavour === 'api' ? [token] : []),
+        { action: 'show_settings_ui', flow: { id: settings.id, url } },
+      ],
+    });
   }
 }

@@ -5,6 +5,7 @@ import type { Session } from '../account.ts';
 import type { AccountsManager } from '../manager.ts';
 import { errorBody } from './answer.ts';
 import { addFlowRoutes } from './flows.ts';
+import { addHealth, type HealthParts } from './health.ts';
 import { addPages } from './pages.ts';
 import { addSessionRoutes, type LogoutHook } from './sessions.ts';
 import { addSessionsPage } from './sessions-page.ts';
@@ -16,11 +17,7 @@ const BODY_BYTES_MAX = 256 * 1024;
 export async function addPublicAccounts(
   app: FastifyInstance,
   manager: AccountsManager,
-  o: {
-    readonly onLogout: LogoutHook;
-    readonly version: string;
-    readonly isReady: () => Promise<void>;
-  },
+  o: HealthParts & { readonly onLogout: LogoutHook },
 ): Promise<(session: Session) => Promise<void>> {
   let end: (session: Session) => Promise<void> = async () => undefined;
   await app.register(async (scope) => {
@@ -43,16 +40,7 @@ export async function addPublicAccounts(
     addSocialRoutes(scope, manager);
     addPages(scope, manager);
     addSessionsPage(scope, manager);
-    scope.get('/health/alive', async () => ({ status: 'ok' }));
-    scope.get('/health/ready', async (_request, reply) => {
-      try {
-        await o.isReady();
-        return { status: 'ok' };
-      } catch {
-        return reply.code(503).send({ errors: { database: 'The database is out of reach' } });
-      }
-    });
-    scope.get('/version', async () => ({ version: o.version }));
+    addHealth(scope, o);
   });
   return (session) => end(session);
 }

@@ -3,10 +3,11 @@
  * INVARIANT: whoami always answers JSON, and reads the store each time.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isUuid } from '../../kernel/index.ts';
 import type { Person, Session } from '../account.ts';
 import { FlowFault } from '../flows/fault.ts';
 import { isSureEnough } from '../flows/finish.ts';
-import { checkReturnTo } from '../flows/return-to.ts';
+import { returnToOf } from '../flows/return-to.ts';
 import type { AccountsManager } from '../manager.ts';
 import { tokenize } from '../tokenizer.ts';
 import { personView, sessionView } from '../view.ts';
@@ -24,7 +25,6 @@ import {
   wantsJson,
 } from './web.ts';
 
-const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 const PAGE_SIZE = 250;
 const PAGE_SIZE_MAX = 500;
 
@@ -133,7 +133,7 @@ class SessionSurface {
       if (id === session.id)
         throw new FlowFault('bad_request', {}, 'The current session ends by logging out.');
       const { store, sessions } = this.#services;
-      const other = UUID.test(id) ? await sessions.get(id) : undefined;
+      const other = isUuid(id) ? await sessions.get(id) : undefined;
       if (other !== undefined && other.accountId === account.id)
         await store.write((trx) => sessions.revoke(trx, id));
       return reply.code(204).send();
@@ -146,16 +146,11 @@ class SessionSurface {
 
   async beginLogout(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     try {
-      const { publicUrl, allowedReturnUrls, session: rules } = this.#config;
+      const { publicUrl, session: rules } = this.#config;
       const cookie = readCookies(request.headers.cookie).get(rules.cookieName);
       const session = cookie === undefined ? undefined : await this.#services.sessions.find(cookie);
       if (session === undefined) throw new FlowFault('session_inactive');
-      const returnTo = checkReturnTo(queryText(request, 'return_to'), {
-        publicUrl,
-        allowed: allowedReturnUrls,
-        pages: `${publicUrl}/ui`,
-        base: this.#config.defaultReturnUrl,
-      });
+      const returnTo = returnToOf(this.#config, queryText(request, 'return_to'));
       const token = await this.#services.sessions.logoutToken(session.id);
       const url = new URL(`${publicUrl}/self-service/logout`);
       url.searchParams.set('token', token);
@@ -171,13 +166,8 @@ class SessionSurface {
     const isJson = wantsJson(request.headers);
     try {
       const { sessions } = this.#services;
-      const { publicUrl, allowedReturnUrls, flows, defaultReturnUrl } = this.#config;
-      const returnTo = checkReturnTo(queryText(request, 'return_to'), {
-        publicUrl,
-        allowed: allowedReturnUrls,
-        pages: `${publicUrl}/ui`,
-        base: this.#config.defaultReturnUrl,
-      });
+      const { flows, defaultReturnUrl } = this.#config;
+      const returnTo = returnToOf(this.#config, queryText(request, 'return_to'));
       const { session } = await visitorOf(this.#services, request);
       if (session !== undefined) {
         const token = queryText(request, 'token') ?? '';
@@ -249,7 +239,7 @@ class SessionSurface {
       };
       return reply.send({ id, error });
     }
-    const note = UUID.test(id) ? await this.#services.flows.findNote('error', id) : undefined;
+    const note = isUuid(id) ? await this.#services.flows.findNote('error', id) : undefined;
     if (note === undefined) return reply.code(404).send(plainError(404, 'There is no such error.'));
     const at = new Date(note.createdAtMs).toISOString();
     const { data } = note;

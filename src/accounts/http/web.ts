@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Json, JsonObject, Session } from '../account.ts';
+import { isJsonObject, type Json, type JsonObject, type Session } from '../account.ts';
 import type { AccountsConfig, CookieConfig } from '../config/config.ts';
 import { csrfCookieName, newCsrfSecret, readCsrfSecret } from '../flows/csrf.ts';
 import { FlowFault } from '../flows/fault.ts';
@@ -183,11 +183,8 @@ export function queryText(request: FastifyRequest, name: string): string | undef
   return typeof first === 'string' && first !== '' ? first : undefined;
 }
 
-const isRecord = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function recordOf(value: Json | undefined): JsonObject | undefined {
-  return isRecord(value) ? value : undefined;
+  return isJsonObject(value) ? value : undefined;
 }
 
 /** The body of a submission, JSON or a form, for a flow of the schema. Throws FlowFault for what is neither. */
@@ -198,7 +195,7 @@ export function submissionOf(request: FastifyRequest, schema: IdentitySchema): S
   );
   if (body === undefined || body === null || body === '')
     return { method: undefined, fields: {}, traits: undefined, transientPayload: undefined };
-  if (!isRecord(body)) throw new FlowFault('bad_request', {}, 'The body is no JSON object.');
+  if (!isJsonObject(body)) throw new FlowFault('bad_request', {}, 'The body is no JSON object.');
   const text = (name: string): string | undefined => {
     const value = Object.hasOwn(body, name) ? body[name] : undefined;
     return typeof value === 'string' && value !== '' ? value : undefined;

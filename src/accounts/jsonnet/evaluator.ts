@@ -1,20 +1,19 @@
 /**
- * Evaluates Jsonnet syntax, lazily as the language asks. Pure: it reaches no file, no network and no clock, and
+ * Evaluates Jsonnet syntax, lazily as the language asks; objects, comprehensions and calls have rooms beside. Pure: it reaches no file, no network and no clock, and
  * every step, nesting and growth is charged to a budget, so that it always comes to an end.
  */
 
+import { makeArray } from './comprehension.ts';
 import { JsonnetFault } from './fault.ts';
+import { argumentsOf, type Given, givenOf } from './function-call.ts';
 import { spaced } from './manifest.ts';
+import { assertAll, lookUp, makeObject, superFieldOf } from './object.ts';
 import { applyBinary } from './operator.ts';
 import { callNative } from './standard.ts';
-import type { Argument, AssertSyntax, Clause, ObjectSyntax, Syntax } from './syntax.ts';
+import type { AssertSyntax, Syntax } from './syntax.ts';
 import {
   type Budget,
-  type Field,
-  type FunctionValue,
   fieldNames,
-  joined,
-  type Layer,
   type Lazy,
   lazy,
   type ObjectValue,
@@ -54,7 +53,8 @@ export class Evaluator {
     return this.budget.within(node.at, () => this.expression(node, scope));
   }
 
-  private later(node: Syntax, scope: Scope): Lazy {
+  /** A value that is worked out when it is asked for. */
+  later(node: Syntax, scope: Scope): Lazy {
     return lazy(() => this.evaluate(node, scope), node.at);
   }
 
@@ -71,11 +71,11 @@ export class Evaluator {
         return object;
       }
       case 'super':
-        return this.below(node.name, scope, node.at);
+        return superFieldOf(this, node.name, scope, node.at);
       case 'array':
-        return this.array(node.items, node.clauses, scope, node.at);
+        return makeArray(this, node.items, node.clauses, scope, node.at);
       case 'object':
-        return this.object(node, scope);
+        return makeObject(this, node, scope);
       case 'function':
         return { kind: 'function', syntax: node, scope };
       case 'local':
@@ -105,7 +105,7 @@ export class Evaluator {
       case 'call':
         return this.call(
           this.evaluate(node.target, scope),
-          this.given(node.arguments, scope),
+          givenOf(this, node.arguments, scope),
           node.at,
         );
     }
@@ -120,24 +120,24 @@ export class Evaluator {
     throw new JsonnetFault(`\`${name.slice(0, 40)}\` is not known`, at);
   }
 
-  private bind(
-    scope: Scope,
-    bindings: readonly { readonly name: string; readonly body: Syntax }[],
-  ): Scope {
+  /** The scope with names that may speak of each other. */
+  bind(scope: Scope, bindings: readonly { readonly name: string; readonly body: Syntax }[]): Scope {
     const names = new Map<string, Lazy>();
     const inner: Scope = { ...scope, names, parent: scope };
     for (const { name, body } of bindings) names.set(name, this.later(body, inner));
     return inner;
   }
 
-  private truth(node: Syntax, scope: Scope): boolean {
+  /** A condition. Throws JsonnetFault for what is no boolean. */
+  truth(node: Syntax, scope: Scope): boolean {
     const value = this.evaluate(node, scope);
     if (typeof value !== 'boolean')
       throw new JsonnetFault(`a condition is ${typeOf(value)}, not boolean`, node.at);
     return value;
   }
 
-  private check(assert: AssertSyntax, scope: Scope): void {
+  /** Throws JsonnetFault for an assertion that does not hold. */
+  check(assert: AssertSyntax, scope: Scope): void {
     if (this.truth(assert.condition, scope)) return;
     const message =
       assert.message === undefined
@@ -164,125 +164,19 @@ export class Evaluator {
     return applyBinary(this, node.operator, left, this.evaluate(node.right, scope), node.at);
   }
 
-  /** The scopes that a comprehension's clauses make, in order. */
-  private *spread(clauses: readonly Clause[], scope: Scope, from = 0): Generator<Scope> {
-    const clause = clauses[from];
-    if (clause === undefined) yield scope;
-    else if (clause.kind === 'if') {
-      if (this.truth(clause.condition, scope)) yield* this.spread(clauses, scope, from + 1);
-    } else {
-      const source = this.evaluate(clause.source, scope);
-      if (source === null || typeof source !== 'object' || source.kind !== 'array') {
-        throw new JsonnetFault(
-          `\`for\` goes over an array, not ${typeOf(source)}`,
-          clause.source.at,
-        );
-      }
-      for (const item of source.items) {
-        this.budget.step(clause.source.at);
-        yield* this.spread(
-          clauses,
-          { ...scope, names: new Map([[clause.name, item]]), parent: scope },
-          from + 1,
-        );
-      }
-    }
-  }
-
-  private array(
-    items: readonly Syntax[],
-    clauses: readonly Clause[],
-    scope: Scope,
-    at: number,
-  ): Value {
-    const scopes = clauses.length === 0 ? [scope] : this.spread(clauses, scope);
-    const made: Lazy[] = [];
-    for (const inner of scopes) {
-      this.budget.grow(items.length, at);
-      for (const item of items) made.push(this.later(item, inner));
-    }
-    return { kind: 'array', items: made };
-  }
-
-  private object(node: ObjectSyntax, scope: Scope): ObjectValue {
-    const fields = new Map<string, Field>();
-    const scopes = node.clauses.length === 0 ? [scope] : this.spread(node.clauses, scope);
-    for (const inner of scopes) {
-      for (const syntax of node.fields) {
-        const name = this.evaluate(syntax.name, inner);
-        if (name === null) continue;
-        if (typeof name !== 'string')
-          throw new JsonnetFault('the name of a field is no string', syntax.name.at);
-        if (fields.has(name)) throw new JsonnetFault('a field is there twice', syntax.name.at);
-        this.budget.grow(1, node.at);
-        fields.set(name, { syntax, scope: inner, value: undefined });
-      }
-    }
-    return joined([{ fields, syntax: node, scope }]);
-  }
-
-  /** The scope inside a literal: its `self`, its locals, and `around`. */
-  private inside(object: ObjectValue, index: number, layer: Layer, around: Scope): Scope {
-    const known = around === layer.scope ? object.scopes.get(layer) : undefined;
-    if (known !== undefined) return known;
-    const base: Scope = { ...around, self: object, root: around.root ?? object, layer: index };
-    const scope = this.bind(base, layer.syntax?.locals ?? []);
-    if (around === layer.scope) object.scopes.set(layer, scope);
-    return scope;
-  }
-
-  /** A field, looked for from layer `top` downward; undefined when there is none. */
-  private lookUp(object: ObjectValue, name: string, top: number, at: number): Value | undefined {
-    for (let index = top; index >= 0; index -= 1) {
-      this.budget.step(at);
-      const layer = object.layers[index];
-      const field = layer?.fields.get(name);
-      if (layer === undefined || field === undefined) continue;
-      if (field.value !== undefined) return field.value.force();
-      if (field.syntax === undefined || field.scope === undefined) continue;
-      const value = this.evaluate(
-        field.syntax.body,
-        this.inside(object, index, layer, field.scope),
-      );
-      if (!field.syntax.isAdded) return value;
-      const lower = this.budget.within(at, () => this.lookUp(object, name, index - 1, at));
-      return lower === undefined ? value : applyBinary(this, '+', lower, value, at);
-    }
-    return undefined;
-  }
-
   /** A field of an object, or undefined; its assertions are checked first. */
   field(object: ObjectValue, name: string, at: number): Value | undefined {
-    this.assertAll(object);
+    assertAll(this, object);
     const known = object.cache.get(name);
     if (known !== undefined) return known;
     const value = this.budget.within(at, () =>
-      this.lookUp(object, name, object.layers.length - 1, at),
+      lookUp(this, object, name, object.layers.length - 1, at),
     );
     if (value !== undefined) object.cache.set(name, value);
     return value;
   }
 
-  private assertAll(object: ObjectValue): void {
-    if (object.areAssertsChecked) return;
-    object.areAssertsChecked = true;
-    for (const [index, layer] of object.layers.entries()) {
-      if (layer.syntax === undefined || layer.scope === undefined) continue;
-      for (const assert of layer.syntax.asserts)
-        this.check(assert, this.inside(object, index, layer, layer.scope));
-    }
-  }
-
-  private below(name: Syntax, scope: Scope, at: number): Value {
-    const key = this.evaluate(name, scope);
-    const value =
-      scope.self === undefined || typeof key !== 'string'
-        ? undefined
-        : this.lookUp(scope.self, key, scope.layer - 1, at);
-    if (value === undefined) throw new JsonnetFault('`super` has no such field', at);
-    return value;
-  }
-
+  /** `target[name]`. Throws JsonnetFault where there is nothing. */
   index(target: Value, name: Value, at: number): Value {
     if (
       target !== null &&
@@ -326,17 +220,10 @@ export class Evaluator {
     );
   }
 
-  private given(
-    list: readonly Argument[],
-    scope: Scope,
-  ): readonly { name: string | undefined; value: Lazy }[] {
-    return list.map(({ name, body }) => ({ name, value: this.later(body, scope) }));
-  }
-
   /** Calls a function. `named` is what the program itself may be given: what it does not take is left away. */
   call(
     target: Value,
-    given: readonly { readonly name: string | undefined; readonly value: Lazy }[],
+    given: readonly Given[],
     at: number,
     named?: ReadonlyMap<string, Lazy>,
   ): Value {
@@ -358,34 +245,7 @@ export class Evaluator {
         at,
       );
     }
-    return this.evaluate(target.syntax.body, this.arguments(target, given, at, named));
-  }
-
-  private arguments(
-    target: Extract<FunctionValue, { kind: 'function' }>,
-    given: readonly { readonly name: string | undefined; readonly value: Lazy }[],
-    at: number,
-    named: ReadonlyMap<string, Lazy> | undefined,
-  ): Scope {
-    const names = new Map<string, Lazy>();
-    const inner: Scope = { ...target.scope, names, parent: target.scope };
-    const { parameters } = target.syntax;
-    for (const [place, { name, value }] of given.entries()) {
-      const key = name ?? parameters[place]?.name;
-      if (key === undefined || names.has(key) || !parameters.some((one) => one.name === key)) {
-        throw new JsonnetFault('the function does not take these arguments', at);
-      }
-      names.set(key, value);
-    }
-    for (const { name, fallback } of parameters) {
-      if (names.has(name)) continue;
-      const value =
-        named?.get(name) ?? (fallback === undefined ? undefined : this.later(fallback, inner));
-      if (value === undefined)
-        throw new JsonnetFault(`the argument \`${name.slice(0, 40)}\` is missing`, at);
-      names.set(name, value);
-    }
-    return inner;
+    return this.evaluate(target.syntax.body, argumentsOf(this, target, given, at, named));
   }
 
   /** A value as JSON data; functions are refused. */
@@ -397,7 +257,7 @@ export class Evaluator {
       return this.budget.within(at, () => value.items.map((item) => this.json(item.force(), at)));
     }
     if (value.kind !== 'object') throw new JsonnetFault('a function is no JSON', at);
-    this.assertAll(value);
+    assertAll(this, value);
     return this.budget.within(at, () =>
       Object.fromEntries(
         fieldNames(value).map((name) => {

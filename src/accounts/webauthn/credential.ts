@@ -2,7 +2,13 @@
  * Public keys of security keys and passkeys as a credential keeps them, in Kratos's shape, so that they come in and go
  * out by the admin API. Pure.
  */
-import type { Account, Credential, Json, JsonObject } from '../account.ts';
+import {
+  type Account,
+  type Credential,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+} from '../account.ts';
 
 export type KeyType = 'webauthn' | 'passkey';
 
@@ -30,8 +36,6 @@ export interface KeyRing {
   readonly userHandle: string;
 }
 
-const isRecord = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const textOf = (o: JsonObject, name: string): string => {
   const value = Object.hasOwn(o, name) ? o[name] : undefined;
   return typeof value === 'string' ? value : '';
@@ -41,9 +45,9 @@ const toStandard = (base64url: string): string =>
   Buffer.from(base64url, 'base64url').toString('base64');
 
 function keyOf(value: Json): PublicKey[] {
-  if (!isRecord(value)) return [];
+  if (!isJsonObject(value)) return [];
   const authenticator = value['authenticator'];
-  const known = isRecord(authenticator) ? authenticator : {};
+  const known = isJsonObject(authenticator) ? authenticator : {};
   const addedAtMs = Date.parse(textOf(value, 'added_at'));
   const key: PublicKey = {
     id: toUrl(textOf(value, 'id')),

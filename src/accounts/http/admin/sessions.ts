@@ -1,0 +1,151 @@
+/** Sessions of anybody (`/admin/sessions`, `/admin/identities/ID/sessions`): to see, to prolong and to end. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isUuid, PosternError } from '../../../kernel/index.ts';
+import type { JsonObject, Session } from '../../account.ts';
+import type { AccountsManager } from '../../manager.ts';
+import { accountView, sessionView, type View } from '../../view.ts';
+import { fields, listField, refuse, textField } from './body.ts';
+import { linkTo, offsetOf, PAGE_SIZE_MAX, pageSizeOf, placeOf, tokenOf } from './paging.ts';
+import type { AddRoute, AdminParts } from './parts.ts';
+import { idOf, queryFlag, queryList } from './query.ts';
+
+/** What a session is shown with. Throws `invalid`. */
+function expandOf(request: FastifyRequest): readonly string[] {
+  const given = queryList(request, 'expand').map((e) => e.toLowerCase());
+  const strange = given.find((e) => e !== '' && e !== 'identity' && e !== 'devices');
+  if (strange !== undefined) refuse(`expand: identity or devices, not "${strange.slice(0, 100)}"`);
+  return given;
+}
+
+/** A list of ids. Throws `invalid` for anything else in it. */
+function idsField(from: JsonObject, name: string): readonly string[] {
+  return (listField(from, name) ?? []).map((id) =>
+    typeof id === 'string' && isUuid(id) ? id : refuse(`${name} has something that is no id`),
+  );
+}
+
+class AdminSessionSurface {
+  readonly #parts: AdminParts;
+  constructor(parts: AdminParts) {
+    this.#parts = parts;
+  }
+  get #services(): AccountsManager['services'] {
+    return this.#parts.manager.services;
+  }
+
+  async #view(session: Session, expand: readonly string[]): Promise<View> {
+    const { publicUrl } = this.#services.config;
+    const account = expand.includes('identity')
+      ? await this.#services.accounts.get(session.accountId)
+      : undefined;
+    const view = sessionView(
+      session,
+      account && accountView(account, { publicUrl, isAdmin: true }),
+    );
+    if (expand.includes('devices')) return view;
+    const { devices: _devices, ...rest } = view;
+    return rest;
+  }
+
+  async listOf(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    await this.#parts.administration.get(idOf(request));
+    const isActive = queryFlag(request, 'active');
+    const [limit, offset = 0] = [pageSizeOf(request), offsetOf(request)];
+    const list = (await this.#services.sessions.list(idOf(request))).filter(
+      (s) => isActive === undefined || s.isActive === isActive,
+    );
+    const shown = list.slice(offset, offset + limit);
+    const views = await Promise.all(shown.map((s) => this.#view(s, ['devices'])));
+    return reply.header('x-total-count', String(list.length)).send(views);
+  }
+
+  async deleteOf(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { id } = await this.#parts.administration.get(idOf(request));
+    const { store, sessions } = this.#services;
+    const list = await sessions.list(id);
+    if (list.length === 0) throw new PosternError('not_found', 'The account has no sessions');
+    await store.write((trx) =>
+      sessions.delete(
+        trx,
+        list.map((s) => s.id),
+      ),
+    );
+    return reply.code(204).send();
+  }
+
+  async list(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const isActive = queryFlag(request, 'active');
+    const expand = expandOf(request);
+    const [limit, after] = [pageSizeOf(request), placeOf(request)];
+    const list = await this.#services.sessions.listAll({
+      ...{ limit: limit + 1, after },
+      ...(isActive === undefined ? {} : { isActive }),
+    });
+    const shown = list.slice(0, limit);
+    const last = list.length > limit ? shown.at(-1) : undefined;
+    const next = last && tokenOf({ createdAtMs: last.issuedAtMs, id: last.id });
+    reply.header('link', linkTo(request, '/admin/sessions', next));
+    return reply.send(await Promise.all(shown.map((s) => this.#view(s, expand))));
+  }
+
+  async #session(request: FastifyRequest): Promise<Session> {
+    const session = await this.#services.sessions.get(idOf(request));
+    if (session === undefined) throw new PosternError('not_found', 'There is no such session');
+    return session;
+  }
+  async get(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const expand = expandOf(request);
+    return reply.send(await this.#view(await this.#session(request), expand));
+  }
+  async disable(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { id } = await this.#session(request);
+    const { store, sessions } = this.#services;
+    await store.write((trx) => sessions.revoke(trx, id));
+    return reply.code(204).send();
+  }
+  async extend(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const session = await this.#session(request);
+    const { store, sessions, config, clock } = this.#services;
+    const { earliestExtendMs } = config.session;
+    const isEarly =
+      earliestExtendMs !== undefined && session.expiresAtMs - clock.now() > earliestExtendMs;
+    const extended = isEarly ? session : await store.write((trx) => sessions.extend(trx, session));
+    if (config.features.fasterSessionExtend) return reply.code(204).send();
+    return reply.send(await this.#view(extended, ['identity', 'devices']));
+  }
+
+  /** Ends or forgets many sessions: those that are named, and all of the named accounts. */
+  async manage(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const given = fields(request.body, ['action', 'identities', 'sessions'], 'The body');
+    const action = textField(given, 'action');
+    if (action !== 'disable' && action !== 'delete') refuse('action is disable or delete');
+    const [named, people] = [idsField(given, 'sessions'), idsField(given, 'identities')];
+    if (named.length + people.length > PAGE_SIZE_MAX) refuse(`At most ${PAGE_SIZE_MAX} at a time`);
+    const { store, sessions } = this.#services;
+    const all = new Set(named);
+    // What is over can't be ended: were it counted, there would always be more.
+    for (const id of people)
+      for (const s of await sessions.list(id)) if (action === 'delete' || s.isActive) all.add(s.id);
+    const list = [...all];
+    const taken = list.slice(0, PAGE_SIZE_MAX);
+    const processed = await store.write(async (trx) => {
+      if (action === 'delete') return sessions.delete(trx, taken);
+      let count = 0;
+      for (const id of taken) if (await sessions.revoke(trx, id).catch(() => false)) count += 1;
+      return count;
+    });
+    return reply.send({ processed, more: list.length > taken.length });
+  }
+}
+
+/** Adds the routes. */
+export function addAdminSessions(add: AddRoute, parts: AdminParts): void {
+  const surface = new AdminSessionSurface(parts);
+  add('GET', '/identities/:id/sessions', (q, r) => surface.listOf(q, r));
+  add('DELETE', '/identities/:id/sessions', (q, r) => surface.deleteOf(q, r));
+  add('GET', '/sessions', (q, r) => surface.list(q, r));
+  add('GET', '/sessions/:id', (q, r) => surface.get(q, r));
+  add('POST', '/sessions', (q, r) => surface.manage(q, r));
+  add('DELETE', '/sessions/:id', (q, r) => surface.disable(q, r));
+  add('PATCH', '/sessions/:id/extend', (q, r) => surface.extend(q, r));
+}

@@ -1,0 +1,68 @@
+/** Flows that began already: read as JSON (`/self-service/FLOW/flows`), or gone on with on their page. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { FlowFault } from '../../flows/fault.ts';
+import type { Flow, FlowKind } from '../../flows/flow.ts';
+import { isUnmade } from '../../flows/rehearsal.ts';
+import type { AccountsManager } from '../../manager.ts';
+import type { Services } from '../../services.ts';
+import { seeOther, tell, uiUrl } from '../answer.ts';
+import { OutcomeAnswers } from '../outcome.ts';
+import { csrfOf, NO_STORE, queryText, sessionOf } from '../web.ts';
+
+/** The flow that a parameter names. Throws FlowFault `flow_not_found`. */
+export async function flowOf(
+  { flows }: Pick<Services, 'flows'>,
+  kind: FlowKind,
+  request: FastifyRequest,
+  parameter: 'id' | 'flow',
+): Promise<Flow> {
+  const flow = await flows.find(kind, queryText(request, parameter) ?? '');
+  if (flow === undefined) throw new FlowFault('flow_not_found');
+  return flow;
+}
+
+export class FlowReadings {
+  readonly #manager: AccountsManager;
+  readonly #answers: OutcomeAnswers;
+  constructor(manager: AccountsManager) {
+    this.#manager = manager;
+    this.#answers = new OutcomeAnswers(manager);
+  }
+  get #services(): AccountsManager['services'] {
+    return this.#manager.services;
+  }
+  get #config(): AccountsManager['services']['config'] {
+    return this.#services.config;
+  }
+
+  async read(kind: FlowKind, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    try {
+      const flow = await flowOf(this.#services, kind, request, 'id');
+      const { clock } = this.#services;
+      if (flow.type === 'browser' && kind !== 'recovery' && kind !== 'settings')
+        if (!isUnmade(flow) && csrfOf(this.#config, request) !== flow.csrf)
+          throw new FlowFault('security_csrf_violation');
+      if (kind === 'settings')
+        await this.#manager.settings.owner(flow, await sessionOf(this.#services, request.headers));
+      if (flow.expiresAtMs <= clock.now())
+        throw new FlowFault('self_service_flow_expired', {
+          details: {
+            redirect_to: `${this.#config.publicUrl}/self-service/${kind}/browser`,
+            ...(flow.returnTo === undefined ? {} : { return_to: flow.returnTo }),
+          },
+        });
+      return reply.header('cache-control', NO_STORE).send(await this.#answers.view(flow));
+    } catch (reason) {
+      return tell(this.#services, request, reply, reason, true);
+    }
+  }
+
+  /** Back from signing in again: the page of the settings flow, or of a new one. */
+  async goOn(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const id = queryText(request, 'flow');
+    const flow = id === undefined ? undefined : await this.#services.flows.find('settings', id);
+    if (flow === undefined)
+      return seeOther(reply, `${this.#config.publicUrl}/self-service/settings/browser`);
+    return seeOther(reply, uiUrl(this.#config, 'settings', flow));
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Forms and JSON that come to a flow (`POST /self-service/FLOW`). INVARIANT: a browser's counts only with the token of its CSRF
+ * cookie, a program's only without a browser's marks; what comes too late is answered with a new flow.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isCsrfToken } from '../../flows/csrf.ts';
+import { FlowFault } from '../../flows/fault.ts';
+import type { Flow, FlowKind, Submission } from '../../flows/flow.ts';
+import { rehearsalOf } from '../../flows/rehearsal.ts';
+import type { AccountsManager } from '../../manager.ts';
+import type { IdentitySchema } from '../../schema/identity-schema.ts';
+import { type Flavour, OutcomeAnswers } from '../outcome.ts';
+import { csrfOf, NO_STORE, refuseBrowser, submissionOf, submitsJson, visitorOf } from '../web.ts';
+import type { FlowBeginnings } from './begin.ts';
+import { flowOf } from './read.ts';
+import { FlowRefusals } from './refusal.ts';
+
+export class FlowSubmissions {
+  readonly #manager: AccountsManager;
+  readonly #beginnings: FlowBeginnings;
+  readonly #answers: OutcomeAnswers;
+  readonly #refusals: FlowRefusals;
+  constructor(manager: AccountsManager, beginnings: FlowBeginnings) {
+    this.#manager = manager;
+    this.#beginnings = beginnings;
+    this.#answers = new OutcomeAnswers(manager);
+    this.#refusals = new FlowRefusals(manager);
+  }
+  get #services(): AccountsManager['services'] {
+    return this.#manager.services;
+  }
+  get #config(): AccountsManager['services']['config'] {
+    return this.#services.config;
+  }
+
+  async submit(
+    kind: FlowKind,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    let isJson = submitsJson(request.headers);
+    try {
+      const flow = await flowOf(this.#services, kind, request, 'flow');
+      if (flow.type === 'api') isJson = true;
+      const flavour: Flavour = flow.type === 'api' ? 'api' : isJson ? 'spa' : 'html';
+      if (flow.expiresAtMs <= this.#services.clock.now())
+        return await this.#beginnings.replace(flow, request, reply, flavour);
+      const submission = submissionOf(request, this.#schema(flow));
+      if (flow.type === 'api') refuseBrowser(request.headers);
+      else this.#insistOnCsrf(flow, request, submission);
+      reply.header('cache-control', NO_STORE);
+      return await this.#finish(flow, submission, request, reply, flavour);
+    } catch (reason) {
+      return this.#refusals.answer(kind, request, reply, reason, isJson);
+    }
+  }
+
+  async #finish(
+    flow: Flow,
+    submission: Submission,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flavour: Flavour,
+  ): Promise<FastifyReply> {
+    const { login, registration, settings, recovery, verification } = this.#manager;
+    const answers = this.#answers;
+    const visitor = await visitorOf(this.#services, request);
+    switch (flow.kind) {
+      case 'login':
+        return answers.login(await login.submit(flow, submission, visitor), reply, flavour);
+      case 'registration':
+        return answers.registration(
+          await registration.submit(flow, submission, visitor),
+          reply,
+          flavour,
+        );
+      case 'settings':
+        return answers.settings(await settings.submit(flow, submission, visitor), reply, flavour);
+      case 'recovery':
+        return answers.recovery(
+          await recovery.submit(flow, submission, visitor),
+          request,
+          reply,
+          flavour,
+        );
+      case 'verification':
+        return answers.shown(await verification.submit(flow, submission, visitor), reply, flavour);
+    }
+  }
+
+  #schema(flow: Flow): IdentitySchema {
+    const { schemas } = this.#services;
+    const schema = schemas.get(flow.schemaId) ?? schemas.get(this.#config.defaultSchemaId);
+    if (schema === undefined) throw new FlowFault('flow_not_found');
+    return schema;
+  }
+
+  #insistOnCsrf(flow: Flow, request: FastifyRequest, submission: Submission): void {
+    const given = submission.fields['csrf_token'];
+    const header = request.headers['x-csrf-token'];
+    const token = typeof given === 'string' ? given : typeof header === 'string' ? header : '';
+    const rehearsal = rehearsalOf(flow);
+    const cookie = rehearsal === undefined ? csrfOf(this.#config, request) : flow.csrf;
+    // An administrator's recovery flow begins without a browser: whoever holds the code is its browser.
+    if (flow.csrf === undefined && flow.kind === 'recovery') return;
+    if (cookie === undefined || cookie !== flow.csrf || !isCsrfToken(token, cookie))
+      throw new FlowFault('security_csrf_violation', {
+        details: {
+          docs: 'postern account doctor URL',
+          hint: 'The CSRF cookie is missing, belongs to another host name, or the form is of another browser.',
+          reject_reason: cookie === undefined ? 'no CSRF cookie' : 'the CSRF token does not match',
+        },
+      });
+  }
+}
