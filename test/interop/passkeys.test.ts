@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fillIn, startChromium } from '../harness/chromium.ts';
+import { watchAnswers } from '../harness/ory/watch.ts';
 import { has, missingPeers } from '../harness/peers.ts';
 import { freePort, World } from '../harness/postern.ts';
 
@@ -49,6 +50,7 @@ identity: { default_schema_url: "base64://${Buffer.from(JSON.stringify(SCHEMA)).
 const missing = missingPeers({ chromium: has.program('chromium') });
 
 describe.skipIf(missing.length > 0)('in a browser with an authenticator', () => {
+  const watch = watchAnswers();
   let world: World;
   let browser: Browser | undefined;
   let base = '';
@@ -98,6 +100,15 @@ describe.skipIf(missing.length > 0)('in a browser with an authenticator', () => 
   afterEach(() => context.close());
 
   const open = (path: string): Promise<unknown> => page.goto(`${base}${path}`);
+  /** Looks at the page's flow as JSON. */
+  async function lookAtFlow(): Promise<void> {
+    const { pathname, searchParams } = new URL(page.url());
+    const kind = pathname.split('/').at(-1);
+    const url = `${base}/self-service/${kind}/flows?id=${searchParams.get('flow')}`;
+    const answer = await context.request.get(url, { headers: { accept: 'application/json' } });
+    expect(answer.status()).toBe(200);
+    watch.holdPlain('GET', url, { status: answer.status(), data: await answer.json() });
+  }
   const leave = (): Promise<void> => page.getByRole('link', { name: 'Sign out' }).click();
 
   async function registerByPassword(email: string): Promise<void> {
@@ -110,6 +121,7 @@ describe.skipIf(missing.length > 0)('in a browser with an authenticator', () => 
   it('somebody registers by a passkey, leaves, and comes back by it without a name', async () => {
     await open('/self-service/registration/browser');
     await fillIn(page, { 'traits.email': 'kay@example.com' }, 'Sign up');
+    await lookAtFlow();
     await page.getByRole('button', { name: 'Sign up with passkey' }).click();
     await page.waitForURL(`${base}/ui/`);
     expect(await page.textContent('main')).toContain('kay@example.com');
@@ -117,6 +129,7 @@ describe.skipIf(missing.length > 0)('in a browser with an authenticator', () => 
     // As an older browser, which offers nothing in the field: the virtual device takes every offer at once.
     await page.addInitScript('delete PublicKeyCredential.isConditionalMediationAvailable');
     await open('/self-service/login/browser');
+    await lookAtFlow();
     await page.getByRole('button', { name: 'Sign in with passkey' }).click();
     await page.waitForURL(`${base}/ui/`);
     expect(await page.textContent('main')).toContain('kay@example.com');
@@ -139,6 +152,7 @@ describe.skipIf(missing.length > 0)('in a browser with an authenticator', () => 
     await open('/self-service/settings/browser');
     await page.getByRole('button', { name: 'Add passkey' }).click();
     await page.getByText('Your changes have been saved').waitFor();
+    await lookAtFlow();
     await page.getByRole('button', { name: /Remove passkey/ }).click();
     await page.getByText('Your changes have been saved').waitFor();
     expect(await page.getByRole('button', { name: /Remove passkey/ }).count()).toBe(0);
@@ -164,6 +178,7 @@ describe.skipIf(missing.length > 0)('in a browser with an authenticator', () => 
     await open('/self-service/login/browser');
     await fillIn(page, { identifier: 'key@example.com', password: PASSWORD }, /^Sign in with pass/);
     expect(await page.textContent('h1')).toBe('One more step');
+    await lookAtFlow();
     const before = await context.request.get(`${base}/sessions/whoami`);
     expect(before.status()).toBe(403);
     await page.getByRole('button', { name: 'Sign in with hardware key' }).click();

@@ -8,6 +8,7 @@ import { Secret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SmtpServer } from '../../src/accounts/courier/smtp-server.fixture.ts';
 import { Browser, type Page } from '../harness/browser.ts';
+import { watchAnswers } from '../harness/ory/watch.ts';
 import { freePort, until, World } from '../harness/postern.ts';
 
 const UI = 'http://127.0.0.1:4455';
@@ -98,6 +99,7 @@ interface Flow {
 }
 
 describe('a UI beside the accounts', () => {
+  const watch = watchAnswers();
   const smtp = new SmtpServer();
   let world: World;
   let base = '';
@@ -128,7 +130,10 @@ describe('a UI beside the accounts', () => {
     const answer = await fetch(`${base}/${path}`, {
       headers: { accept: 'application/json, text/plain, */*', cookie },
     });
-    return { status: answer.status, body: await answer.json() };
+    const { status } = answer;
+    const body: unknown = await answer.json();
+    watch.holdPlain('GET', answer.url.replace(`${base}//`, `${base}/`), { status, data: body });
+    return { status, body };
   }
   async function read(kind: string, at: string | undefined): Promise<Flow> {
     const id = new URL(at ?? '').searchParams.get('flow');

@@ -57,7 +57,7 @@ export function errorBody(reason: unknown): { readonly status: number; readonly 
 }
 
 /** An error without an id of its own. */
-export function plainError(status: number, reason: string): unknown {
+export function plainError(status: number, reason: string): { readonly error: JsonObject } {
   const title = STATUS_TITLES[status] ?? 'Error';
   return { error: { code: status, status: title, reason, message: title } };
 }

@@ -2,6 +2,7 @@
  * Sessions and the rest of the public surface: whoami, one's own sessions, logout, errors, schemas, token exchange.
  * INVARIANT: whoami always answers JSON, and reads the store each time.
  */
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isUuid } from '../../kernel/index.ts';
 import type { Person, Session } from '../account.ts';
@@ -232,12 +233,10 @@ class SessionSurface {
   async error(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const id = queryText(request, 'id') ?? '';
     if (id === 'stub:500') {
-      const error = {
-        code: 500,
-        status: 'Internal Server Error',
-        message: 'This is a stub error.',
-      };
-      return reply.send({ id, error });
+      // An example for who builds an error page: like any other, under an id of its own each time.
+      const at = new Date(this.#services.clock.now()).toISOString();
+      const { error } = plainError(500, 'This is a stub error.');
+      return reply.send({ id: randomUUID(), error, created_at: at, updated_at: at });
     }
     const note = isUuid(id) ? await this.#services.flows.findNote('error', id) : undefined;
     if (note === undefined) return reply.code(404).send(plainError(404, 'There is no such error.'));

@@ -7,7 +7,7 @@ import { queryText } from '../web.ts';
 import { refuse } from './body.ts';
 import { linkTo, numberOf, pageSizeOf } from './paging.ts';
 import type { AddRoute, AdminParts } from './parts.ts';
-import { idOf } from './query.ts';
+import { uuidOf } from './query.ts';
 
 function messageView(m: CourierMessage): View {
   const iso = (ms: number): string => new Date(ms).toISOString();
@@ -60,7 +60,7 @@ async function get(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const found = await courier.get(idOf(request));
+  const found = await courier.get(uuidOf(request));
   if (found === undefined) throw new PosternError('not_found', 'There is no such message');
   return reply.send(messageView(found));
 }

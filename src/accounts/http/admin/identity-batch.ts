@@ -3,6 +3,7 @@
  * and its answer says why.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isUuid } from '../../../kernel/index.ts';
 import { isJsonObject } from '../../account.ts';
 import type { AccountSpec } from '../../administration.ts';
 import { errorBody } from '../answer.ts';
@@ -44,6 +45,7 @@ async function createMany(
   const readings = items.map((item) => {
     const given = fields(item, ['create', 'patch_id'], 'identities[]');
     const patchId = textField(given, 'patch_id');
+    if (patchId !== undefined && !isUuid(patchId)) refuse('patch_id is no UUID');
     return {
       reading: readingOf(given['create'], config.defaultSchemaId),
       mark: patchId === undefined ? {} : { patch_id: patchId },

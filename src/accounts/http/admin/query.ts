@@ -13,6 +13,12 @@ export function idOf(request: FastifyRequest): string {
   return id;
 }
 
+/** The same, where Kratos calls what is no UUID a bad request and not an unknown id. Throws `invalid`. */
+export function uuidOf(request: FastifyRequest): string {
+  const { id } = request.params as { id: string };
+  return isUuid(id) ? id : refuse('The id is no UUID');
+}
+
 /** The values of a parameter that may come more than once, or as a list with commas. */
 export function queryList(request: FastifyRequest, name: string): readonly string[] {
   const { query } = request;

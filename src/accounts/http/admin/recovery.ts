@@ -64,7 +64,8 @@ class AdminRecoverySurface {
   ): ReturnType<AccountsManager['recovery']['forAdministrator']> {
     const [lifespanMs, type] = [lifespanOf(given), flowTypeOf(given)];
     const id = textField(given, 'identity_id') ?? '';
-    const account = isUuid(id) ? await this.#services.accounts.get(id) : undefined;
+    if (!isUuid(id)) refuse('identity_id is no UUID');
+    const account = await this.#services.accounts.get(id);
     if (account === undefined) throw new PosternError('not_found', 'There is no such account');
     const { store, audit } = this.#services;
     await store.write((trx) =>

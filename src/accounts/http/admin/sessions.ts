@@ -1,13 +1,16 @@
 /** Sessions of anybody (`/admin/sessions`, `/admin/identities/ID/sessions`): to see, to prolong and to end. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isUuid, PosternError } from '../../../kernel/index.ts';
-import type { JsonObject, Session } from '../../account.ts';
+import type { Json, Session } from '../../account.ts';
 import type { AccountsManager } from '../../manager.ts';
 import { accountView, sessionView, type View } from '../../view.ts';
 import { fields, listField, refuse, textField } from './body.ts';
 import { linkTo, offsetOf, PAGE_SIZE_MAX, pageSizeOf, placeOf, tokenOf } from './paging.ts';
 import type { AddRoute, AdminParts } from './parts.ts';
-import { idOf, queryFlag, queryList } from './query.ts';
+import { queryFlag, queryList, uuidOf } from './query.ts';
+
+/** In `identities` of many sessions. */
+const EVERYBODY = '*';
 
 /** What a session is shown with. Throws `invalid`. */
 function expandOf(request: FastifyRequest): readonly string[] {
@@ -17,11 +20,18 @@ function expandOf(request: FastifyRequest): readonly string[] {
   return given;
 }
 
-/** A list of ids. Throws `invalid` for anything else in it. */
-function idsField(from: JsonObject, name: string): readonly string[] {
-  return (listField(from, name) ?? []).map((id) =>
-    typeof id === 'string' && isUuid(id) ? id : refuse(`${name} has something that is no id`),
-  );
+/** The ids of a list. Throws `invalid` for anything else in it, and for too many. */
+function idsOf(list: readonly Json[], name: string): string[] {
+  if (list.length > PAGE_SIZE_MAX) refuse(`${name}: at most ${PAGE_SIZE_MAX} at a time`);
+  return list.map((id) => {
+    if (typeof id !== 'string' || !isUuid(id)) refuse(`${name} has something that is no UUID`);
+    return id;
+  });
+}
+/** What was removed meanwhile needs no ending. */
+function isGone(reason: unknown): false {
+  if (reason instanceof PosternError && reason.code === 'not_found') return false;
+  throw reason;
 }
 
 class AdminSessionSurface {
@@ -48,10 +58,10 @@ class AdminSessionSurface {
   }
 
   async listOf(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    await this.#parts.administration.get(idOf(request));
+    await this.#parts.administration.get(uuidOf(request));
     const isActive = queryFlag(request, 'active');
     const [limit, offset = 0] = [pageSizeOf(request), offsetOf(request)];
-    const list = (await this.#services.sessions.list(idOf(request))).filter(
+    const list = (await this.#services.sessions.list(uuidOf(request))).filter(
       (s) => isActive === undefined || s.isActive === isActive,
     );
     const shown = list.slice(offset, offset + limit);
@@ -60,7 +70,7 @@ class AdminSessionSurface {
   }
 
   async deleteOf(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { id } = await this.#parts.administration.get(idOf(request));
+    const { id } = await this.#parts.administration.get(uuidOf(request));
     const { store, sessions } = this.#services;
     const list = await sessions.list(id);
     if (list.length === 0) throw new PosternError('not_found', 'The account has no sessions');
@@ -89,7 +99,7 @@ class AdminSessionSurface {
   }
 
   async #session(request: FastifyRequest): Promise<Session> {
-    const session = await this.#services.sessions.get(idOf(request));
+    const session = await this.#services.sessions.get(uuidOf(request));
     if (session === undefined) throw new PosternError('not_found', 'There is no such session');
     return session;
   }
@@ -114,27 +124,50 @@ class AdminSessionSurface {
     return reply.send(await this.#view(extended, ['identity', 'devices']));
   }
 
-  /** Ends or forgets many sessions: those that are named, and all of the named accounts. */
+  /**
+   * Ends or forgets many sessions: those that are named, all of the named accounts, or everybody's (`"*"`), a batch at a
+   * time. INVARIANT: only sessions; an id of another kind of grant is nothing here.
+   */
   async manage(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const given = fields(request.body, ['action', 'identities', 'sessions'], 'The body');
     const action = textField(given, 'action');
     if (action !== 'disable' && action !== 'delete') refuse('action is disable or delete');
-    const [named, people] = [idsField(given, 'sessions'), idsField(given, 'identities')];
-    if (named.length + people.length > PAGE_SIZE_MAX) refuse(`At most ${PAGE_SIZE_MAX} at a time`);
+    const people = listField(given, 'identities') ?? [];
+    const named = listField(given, 'sessions') ?? [];
+    if (people.length > 0 === named.length > 0)
+      refuse('Exactly one of identities and sessions has to be a list that is not empty');
+    const { sessions } = this.#services;
+    const isEverybody = people.length === 1 && people[0] === EVERYBODY;
+    const found: Session[] = [];
+    if (isEverybody)
+      found.push(
+        ...(await sessions.listAll({
+          limit: PAGE_SIZE_MAX,
+          ...(action === 'disable' ? { isActive: true } : {}),
+        })),
+      );
+    else {
+      for (const id of idsOf(people, 'identities')) found.push(...(await sessions.list(id)));
+      for (const id of idsOf(named, 'sessions')) {
+        const session = await sessions.get(id);
+        if (session !== undefined) found.push(session);
+      }
+    }
+    const ids = found.filter((s) => action === 'delete' || s.isActive).map((s) => s.id);
+    let processed = 0;
+    // One transaction each: a person may have any number of them.
+    for (let i = 0; i < ids.length; i += PAGE_SIZE_MAX)
+      processed += await this.#endAll(action, ids.slice(i, i + PAGE_SIZE_MAX));
+    return reply.send({ processed, more: isEverybody && ids.length === PAGE_SIZE_MAX });
+  }
+  #endAll(action: 'disable' | 'delete', ids: readonly string[]): Promise<number> {
     const { store, sessions } = this.#services;
-    const all = new Set(named);
-    // What is over can't be ended: were it counted, there would always be more.
-    for (const id of people)
-      for (const s of await sessions.list(id)) if (action === 'delete' || s.isActive) all.add(s.id);
-    const list = [...all];
-    const taken = list.slice(0, PAGE_SIZE_MAX);
-    const processed = await store.write(async (trx) => {
-      if (action === 'delete') return sessions.delete(trx, taken);
+    return store.write(async (trx) => {
+      if (action === 'delete') return sessions.delete(trx, ids);
       let count = 0;
-      for (const id of taken) if (await sessions.revoke(trx, id).catch(() => false)) count += 1;
+      for (const id of ids) if (await sessions.revoke(trx, id).catch(isGone)) count += 1;
       return count;
     });
-    return reply.send({ processed, more: list.length > taken.length });
   }
 }
 
