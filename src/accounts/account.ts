@@ -98,6 +98,9 @@ export interface AuthenticationMethod {
   readonly completedAtMs: number;
   /** Of social sign-in. */
   readonly provider?: string;
+  /** What the provider's ID token said of how it identified the person. */
+  readonly upstreamAcr?: string;
+  readonly upstreamAmr?: readonly string[];
 }
 
 export interface Device {

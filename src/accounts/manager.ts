@@ -11,6 +11,7 @@ import { RecoveryFlows } from './flows/recovery.ts';
 import { RegistrationFlows } from './flows/registration.ts';
 import { SettingsFlows } from './flows/settings.ts';
 import { SocialFlows } from './flows/social.ts';
+import { SocialPeople } from './flows/social-people.ts';
 import { FlowStore } from './flows/store.ts';
 import { VerificationFlows } from './flows/verification.ts';
 import { FlowHooks } from './hooks/flow-hooks.ts';
@@ -59,19 +60,13 @@ export class AccountsManager {
     this.services = services;
     const { methods } = services.config;
     this.providers = providers;
+    const people = new SocialPeople(services);
     this.methods = [
       ...(methods.profile.isEnabled ? [createProfileMethod(services)] : []),
       ...(methods.password.isEnabled ? [createPasswordMethod(services)] : []),
       ...(methods.passkey.isEnabled ? [createPasskeyMethod(services)] : []),
       ...(methods.webauthn.isEnabled ? [createWebauthnMethod(services)] : []),
-      ...(methods.oidc.isEnabled
-        ? [
-            createSocialMethod(services, providers, {
-              signIn: (...o) => this.social.signIn(...o),
-              register: (...o) => this.social.register(...o),
-            }),
-          ]
-        : []),
+      ...(methods.oidc.isEnabled ? [createSocialMethod(services, providers, people)] : []),
       ...(methods.code.isEnabled ? [createCodeMethod(services)] : []),
       ...(methods.totp.isEnabled ? [createTotpMethod(services)] : []),
       ...(methods.lookupSecret.isEnabled ? [createLookupMethod(services)] : []),
@@ -81,7 +76,7 @@ export class AccountsManager {
     this.registration = new RegistrationFlows(services, this.methods, this.verification);
     this.settings = new SettingsFlows(services, this.methods, this.verification);
     this.recovery = new RecoveryFlows(services, this.settings);
-    this.social = new SocialFlows(services, providers, this);
+    this.social = new SocialFlows(services, providers, this, people);
   }
 
   /** Throws `invalid` for an identity schema that does not compile. */

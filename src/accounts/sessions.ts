@@ -63,10 +63,14 @@ function sessionOf(grant: Grant, nowMs: number): Session {
   };
 }
 
-/** Two first factors are still one; a second kind of factor makes aal2. */
+/** Two first factors are still one; a second kind of factor makes aal2. A provider that asked for both is both. */
 export function aalOf(methods: readonly AuthenticationMethod[]): Aal {
-  if (methods.some((m) => m.aal === 'aal2') && methods.some((m) => m.aal === 'aal1')) return 'aal2';
-  return methods.some((m) => m.aal === 'aal1') ? 'aal1' : 'aal0';
+  const isSecond = methods.some((m) => m.aal === 'aal2');
+  const isFirst = methods.some(
+    (m) => m.aal === 'aal1' || (m.method === 'oidc' && m.aal === 'aal2'),
+  );
+  if (isFirst) return isSecond ? 'aal2' : 'aal1';
+  return 'aal0';
 }
 
 export function newDevice(ipAddress: string, userAgent: string): Device {

@@ -92,6 +92,8 @@ function methodView(m: AuthenticationMethod): View {
     aal: m.aal,
     completed_at: iso(m.completedAtMs),
     ...(m.provider === undefined ? {} : { provider: m.provider }),
+    ...(m.upstreamAcr === undefined ? {} : { upstream_acr: m.upstreamAcr }),
+    ...(m.upstreamAmr === undefined ? {} : { upstream_amr: m.upstreamAmr }),
   };
 }
 

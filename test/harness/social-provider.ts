@@ -9,6 +9,8 @@ export interface SocialPerson {
   readonly [claim: string]: unknown;
 }
 
+type Routes = Readonly<Partial<Record<'authorization' | 'token' | 'userinfo', string>>>;
+
 const SECRET = 'a client secret of tests, long enough';
 
 export class SocialProviderFixture {
@@ -16,6 +18,8 @@ export class SocialProviderFixture {
   readonly clientId: string = 'postern';
   readonly clientSecret: string = SECRET;
   person: SocialPerson = { sub: 'nobody' };
+  /** What is said at its userinfo endpoint alone, unsigned. */
+  unsigned: Readonly<Record<string, unknown>> = {};
   /** When set: what is answered in the place of the provider's own. */
   intercept: RequestListener | undefined;
   /** Paths that were asked for. */
@@ -28,12 +32,13 @@ export class SocialProviderFixture {
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  static async start(): Promise<SocialProviderFixture> {
+  /** `routes`: where its endpoints are, for a provider that is known by name. */
+  static async start(routes: Routes = {}): Promise<SocialProviderFixture> {
     let answer: RequestListener = (_request, response) => response.end();
     const server = createServer((request, response) => answer(request, response));
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     const fixture = new SocialProviderFixture(server);
-    const provider = fixture.#provider();
+    const provider = fixture.#provider(routes);
     const own = provider.callback();
     answer = (request, response) => {
       fixture.asked.push(new URL(request.url ?? '/', fixture.url).pathname);
@@ -53,13 +58,16 @@ export class SocialProviderFixture {
     const details = await provider.interactionDetails(request, response);
     const grant = new provider.Grant({ accountId: this.person.sub, clientId: this.clientId });
     grant.addOIDCScope(String(details.params['scope']));
+    const { sub, acr, amr } = this.person;
+    // Whatever a test wants to be signed, also in a wrong shape.
+    const how = { acr, amr } as { acr?: string; amr?: string[] };
     await provider.interactionFinished(request, response, {
-      login: { accountId: this.person.sub },
+      login: { accountId: sub, ...how },
       consent: { grantId: await grant.save() },
     });
   }
 
-  #provider(): Provider {
+  #provider(routes: Routes): Provider {
     const kept = new Map<string, AdapterPayload>();
     const client = (): AdapterPayload => ({
       client_id: this.clientId,
@@ -95,19 +103,23 @@ export class SocialProviderFixture {
       }
     }
     return new Provider(this.url, {
-      adapter: Kept,
+      ...{ adapter: Kept, routes },
       cookies: { keys: ['a key of tests'] },
       claims: {
-        openid: ['sub'],
+        openid: ['sub', 'acr', 'amr'],
         email: ['email', 'email_verified'],
-        profile: ['name', 'given_name'],
+        profile: ['name', 'given_name', 'firstnameEN', 'fullnameEN'],
       },
       conformIdTokenClaims: false,
       features: { devInteractions: { enabled: false } },
       pkce: { required: () => false },
       findAccount: async (_ctx, sub) => ({
         accountId: sub,
-        claims: async () => ({ ...this.person, sub }),
+        claims: async (use) => ({
+          ...this.person,
+          ...(use === 'userinfo' ? this.unsigned : {}),
+          sub,
+        }),
       }),
     });
   }

@@ -49,18 +49,36 @@ local claims = { email_verified: false } + std.extVar('claims');
 let world: World;
 let one: SocialProviderFixture;
 let other: SocialProviderFixture;
+/** As UAE PASS is: OAuth 2.0 and a profile. */
+let pass: SocialProviderFixture;
 let base = '';
 let people = 0;
 
 function kratos(): string {
-  const provider = (id: string, { url, clientId, clientSecret }: SocialProviderFixture): string =>
+  const provider = (
+    id: string,
+    { url, clientId, clientSecret }: SocialProviderFixture,
+    more = {},
+  ): string =>
     JSON.stringify({
       ...{ id, provider: 'generic', label: id.toUpperCase(), issuer_url: url },
       ...{ client_id: clientId, client_secret: clientSecret, scope: ['email', 'profile'] },
       mapper_url: base64(MAPPER),
       additional_id_token_audiences: id === 'other' ? ['the.phone.app'] : [],
       update_identity_on_login: id === 'other' ? 'automatic' : 'never',
+      ...more,
     });
+  const strong = {
+    ...{ claims_source: 'userinfo', auth_url: 'http://127.0.0.1:1/auth' },
+    token_url: 'http://127.0.0.1:1/token',
+    ...{ aal2_acr_values: ['urn:example:two'], aal2_amr_values: ['mfa'] },
+  };
+  const providers = [
+    provider('one', one),
+    provider('other', other),
+    provider('strong', other, strong),
+    provider('pass', pass, { provider: 'uaepass', scope: ['openid', 'email', 'profile'] }),
+  ];
   return `
 serve: { public: { base_url: "${base}/" } }
 selfservice:
@@ -69,7 +87,7 @@ selfservice:
   methods:
     password: { enabled: true }
     totp: { enabled: true, config: { issuer: Tests } }
-    oidc: { enabled: true, config: { providers: [ ${provider('one', one)}, ${provider('other', other)} ] } }
+    oidc: { enabled: true, config: { providers: [ ${providers.join(', ')} ] } }
   flows:
     error: { ui_url: "${base}/error" }
     registration: { after: { oidc: { hooks: [ { hook: session } ] }, password: { hooks: [ { hook: session } ] } } }
@@ -80,10 +98,18 @@ identity: { schemas: [ { id: default, url: "${base64(JSON.stringify(SCHEMA))}" }
 beforeAll(async () => {
   one = await SocialProviderFixture.start();
   other = await SocialProviderFixture.start();
+  pass = await SocialProviderFixture.start({
+    ...{ authorization: '/idshub/authorize', token: '/idshub/token' },
+    userinfo: '/idshub/userinfo',
+  });
   const port = await freePort();
   base = `http://127.0.0.1:${port}`;
   one.redirectUris = [`${base}/self-service/methods/oidc/callback/one`];
-  other.redirectUris = [`${base}/self-service/methods/oidc/callback/other`];
+  other.redirectUris = ['other', 'strong'].map(
+    (id) => `${base}/self-service/methods/oidc/callback/${id}`,
+  );
+  // Its PKCE is forced, and so nothing of the provider is in the address.
+  pass.redirectUris = [`${base}/self-service/methods/oidc/callback`];
   world = new World({ POSTERN_LISTEN_PUBLIC: `127.0.0.1:${port}` });
   writeFileSync(join(world.folder, 'kratos.yml'), kratos());
   const file = join(world.folder, 'server.yaml');
@@ -93,11 +119,14 @@ beforeAll(async () => {
 afterEach(() => {
   one.intercept = undefined;
   other.intercept = undefined;
+  other.unsigned = {};
+  pass.intercept = undefined;
 });
 afterAll(async () => {
   await world.close();
   await one.close();
   await other.close();
+  await pass.close();
 }, 60_000);
 
 /** A new person at provider one, known to nobody. */
@@ -205,6 +234,89 @@ describe('a browser', () => {
     expect(told.url).toContain('/login?flow=');
     expect(told.text).toContain('access_denied');
     expect(told.text).not.toContain('<script>');
+  });
+});
+
+describe('a provider without OpenID Connect', () => {
+  it('signs people in by its profile', async () => {
+    const sub = `UAEPASS/${++people}`;
+    const email = `pass-${people}@example.com`;
+    pass.person = { sub, email, email_verified: true, firstnameEN: 'Ann', fullnameEN: 'Ann B' };
+    const me = new Browser(base);
+    await through(me, 'registration', pass, 'pass');
+    const { identity } = await whoami(me);
+    expect(identity.traits).toEqual({ email, name: 'Ann' });
+    // A confirmed address is nothing that this provider promises.
+    expect(identity.verifiable_addresses[0].verified).toBe(false);
+    expect(identity.metadata_public).toEqual({ from: pass.url });
+    const again = new Browser(base);
+    await through(again, 'login', pass, 'pass');
+    expect((await whoami(again)).identity.id).toBe(identity.id);
+    expect(pass.asked).toContain('/idshub/userinfo');
+    expect(pass.asked).not.toContain('/.well-known/openid-configuration');
+  });
+
+  it('signs nobody in by a profile that names nobody', async () => {
+    for (const [status, body] of [
+      [200, '{}'],
+      [200, '{"sub":""}'],
+      [200, '{"sub":7}'],
+      [200, '[]'],
+      [200, 'sub=admin'],
+      [401, '{"sub":"admin"}'],
+      [302, '{"sub":"admin"}'],
+    ] as const) {
+      pass.person = { sub: `UAEPASS/${++people}` };
+      const me = new Browser(base);
+      const page = await me.open('/self-service/login/browser');
+      const back = await at(pass, await press(me, page, ['provider', 'pass']));
+      pass.intercept = (request, response) => {
+        const isToken = request.url === '/idshub/token';
+        response.writeHead(isToken ? 200 : status, { 'content-type': 'application/json' });
+        response.end(isToken ? '{"access_token":"x","token_type":"Bearer"}' : body);
+      };
+      const told = await me.open(back);
+      pass.intercept = undefined;
+      expect(told.url, body).toContain('/login?flow=');
+      expect((await whoami(me)).error.code, body).toBe(401);
+    }
+  });
+});
+
+describe('a provider that asked for a second factor itself', () => {
+  const person = (claims: Record<string, unknown> = {}): void => {
+    const sub = `strong-${++people}`;
+    other.person = { sub, email: `${sub}@example.com`, email_verified: true, ...claims };
+  };
+  it.each([
+    [{ acr: 'urn:example:two' }, { upstream_acr: 'urn:example:two' }],
+    [{ amr: ['pwd', 'mfa'] }, { upstream_amr: ['pwd', 'mfa'] }],
+  ])('signs in with both, by %j', async (claims, upstream) => {
+    person(claims);
+    for (const kind of ['registration', 'login']) {
+      const me = new Browser(base);
+      await through(me, kind, other, 'strong');
+      const session = await whoami(me);
+      expect(session.authenticator_assurance_level, kind).toBe('aal2');
+      expect(session.authentication_methods, kind).toEqual([
+        expect.objectContaining({ method: 'oidc', aal: 'aal2', provider: 'strong', ...upstream }),
+      ]);
+    }
+  });
+
+  it.each([
+    ['other values', { acr: 'urn:example:one', amr: ['pwd'] }, {}, 'strong'],
+    ['values of another shape', { acr: ['urn:example:two'], amr: 'mfa' }, {}, 'strong'],
+    ['what it did not sign', {}, { acr: 'urn:example:two', amr: ['mfa'] }, 'strong'],
+    ['values that nobody asks for', { acr: 'urn:example:two', amr: ['mfa'] }, {}, 'other'],
+  ])('signs in with one, by %s', async (_what, claims, unsigned, id) => {
+    person(claims);
+    other.unsigned = unsigned;
+    const me = new Browser(base);
+    await through(me, 'registration', other, id);
+    const session = await whoami(me);
+    expect(session.authenticator_assurance_level).toBe('aal1');
+    expect(session.authentication_methods[0].aal).toBe('aal1');
   });
 });
 
@@ -434,6 +546,51 @@ describe('an attacker', () => {
     const page = await victim.open(back);
     expect(page.status).toBeGreaterThanOrEqual(200);
     expect((await whoami(victim)).error.code).toBe(401);
+  });
+
+  it('gets one session of one way back, however often it is opened at once', async () => {
+    const { me, back } = await onTheWay();
+    const before = one.asked.filter((path) => path === '/token').length;
+    const browsers = Array.from({ length: 5 }, () => {
+      const browser = new Browser(base);
+      for (const [name, value] of me.cookies) browser.cookies.set(name, value);
+      return browser;
+    });
+    await Promise.all(browsers.map((browser) => browser.open(back)));
+    const told = await Promise.all(browsers.map(whoami));
+    expect(told.filter(({ active }) => active === true)).toHaveLength(1);
+    expect(one.asked.filter((path) => path === '/token').length - before).toBe(1);
+  });
+
+  it('cannot choose an account at the provider for somebody', async () => {
+    const me = new Browser(base);
+    const page = await me.open('/self-service/login/browser');
+    const { location = '' } = await press(me, page, ['provider', 'one'], {
+      ...{ 'upstream_parameters.login_hint': 'foe@example.com', 'upstream_parameters.hd': 'h' },
+      'upstream_parameters.redirect_uri': 'https://foe.example',
+    });
+    const { searchParams } = new URL(location);
+    expect(searchParams.has('login_hint')).toBe(false);
+    expect(searchParams.get('hd')).toBe('h');
+    expect(searchParams.get('redirect_uri')).toBe(one.redirectUris[0]);
+  });
+
+  it('cannot take an address of somebody else by what a provider says at a later sign-in', async () => {
+    const victim = `victim-${++people}@example.com`;
+    const owner = new Browser(base);
+    await withPassword(owner, victim);
+    const { identity } = await whoami(owner);
+    const sub = `taker-${people}`;
+    other.person = { sub, email: `${sub}@example.com`, email_verified: true };
+    const me = new Browser(base);
+    await through(me, 'registration', other, 'other');
+    other.person = { ...other.person, email: victim };
+    const again = new Browser(base);
+    await through(again, 'login', other, 'other');
+    const told = await whoami(again);
+    expect(told.identity.id).not.toBe(identity.id);
+    // Nor is one shut out by it.
+    expect(told.identity.traits.email).toBe(`${sub}@example.com`);
   });
 
   it('cannot make up a state or borrow one', async () => {

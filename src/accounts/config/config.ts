@@ -47,7 +47,7 @@ export interface OidcProviderConfig {
   readonly label: string;
   readonly clientId: string;
   readonly clientSecret: string;
-  /** Where discovery begins; undefined for providers without it. */
+  /** Where discovery begins, or where a provider of the catalogue is moved to; undefined for others without discovery. */
   readonly issuerUrl: string | undefined;
   readonly scope: readonly string[];
   /** Jsonnet: claims to traits. */
@@ -58,6 +58,9 @@ export interface OidcProviderConfig {
   readonly subjectSource: 'userinfo' | 'me' | 'oid';
   readonly requestedClaims: unknown;
   readonly updateOnLogin: 'never' | 'automatic';
+  /** Values of a signed `acr` and `amr` by which the provider's sign-in counts as both factors. */
+  readonly aal2Acr: readonly string[];
+  readonly aal2Amr: readonly string[];
   /** The clients of native apps whose ID tokens count. */
   readonly additionalAudiences: readonly string[];
   readonly apple:

@@ -4,23 +4,14 @@
  * signed in is whom the provider's subject belongs to here; an address alone never links two people.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { type PosternError, toPosternError } from '../../kernel/index.ts';
-import type { Account, AuthenticationMethod, JsonObject } from '../account.ts';
+import type { Account, JsonObject } from '../account.ts';
 import { type Providers, type TripNote, tripOf, withoutTrip } from '../methods/oidc.ts';
-import { type Services, schemaOf } from '../services.ts';
+import type { Services } from '../services.ts';
 import type { Claims } from '../social/claims.ts';
-import {
-  linksOf,
-  type SocialLink,
-  socialCredential,
-  socialIdentifier,
-  withLinks,
-} from '../social/credential.ts';
-import { type Mapped, mergeTraits } from '../social/mapper.ts';
+import { linksOf, type SocialLink, withLinks } from '../social/credential.ts';
 import type { SocialProvider } from '../social/provider.ts';
 import { ProviderRefusal } from '../social/refusal.ts';
 import { FLOW, INVALID, LOGIN } from '../ui/message.ts';
-import { templateIdentity } from '../view.ts';
 import { FlowFault } from './fault.ts';
 import {
   type Flow,
@@ -36,7 +27,8 @@ import type { LoginFlows, LoginOutcome } from './login.ts';
 import type { Authenticated, Registered } from './method.ts';
 import type { RegistrationFlows, RegistrationOutcome } from './registration.ts';
 import { rehearsalOf, rehearsed, rehearsedFault } from './rehearsal.ts';
-import { type SettingsFlows, type SettingsOutcome, withAddresses } from './settings.ts';
+import type { SettingsFlows, SettingsOutcome } from './settings.ts';
+import type { Holder, SocialPeople } from './social-people.ts';
 
 const STATE = /^(login|registration|settings)\.([0-9a-f-]{36})\.[\w-]{43}$/;
 
@@ -66,6 +58,7 @@ export class SocialFlows {
   readonly #login: LoginFlows;
   readonly #registration: RegistrationFlows;
   readonly #settings: SettingsFlows;
+  readonly #people: SocialPeople;
 
   constructor(
     services: Services,
@@ -75,12 +68,14 @@ export class SocialFlows {
       readonly registration: RegistrationFlows;
       readonly settings: SettingsFlows;
     },
+    people: SocialPeople,
   ) {
     this.#services = services;
     this.#providers = providers;
     this.#login = flows.login;
     this.#registration = flows.registration;
     this.#settings = flows.settings;
+    this.#people = people;
   }
 
   /** The flow that a state belongs to. Throws FlowFault when there is none, or the way back was used. */
@@ -178,7 +173,7 @@ export class SocialFlows {
     claims: Claims,
     visitor: Visitor,
   ): Promise<SocialOutcome> {
-    const known = await this.#find(provider, claims);
+    const known = await this.#people.find(provider, claims);
     if (known !== undefined) {
       const authenticated = await this.#authenticated(flow, known, provider, claims, visitor);
       return { of: 'login', outcome: await this.#login.complete(flow, authenticated, visitor) };
@@ -195,16 +190,6 @@ export class SocialFlows {
     return this.#register(fresh, provider, claims, {}, visitor);
   }
 
-  #find(provider: SocialProvider, { sub }: Claims): Promise<Account | undefined> {
-    const name = socialIdentifier({ provider: provider.config.id, subject: sub });
-    return this.#services.accounts.findByIdentifier(name, ['oidc']);
-  }
-
-  #method(provider: SocialProvider): AuthenticationMethod {
-    const completedAtMs = this.#services.clock.now();
-    return { method: 'oidc', aal: 'aal1', completedAtMs, provider: provider.config.id };
-  }
-
   async #authenticated(
     flow: Flow,
     account: Account,
@@ -218,42 +203,11 @@ export class SocialFlows {
       if (flow.accountId !== account.id || !isTheirs)
         throw new FlowFault('security_identity_mismatch');
     }
-    const changed = this.#updated(account, provider, claims);
+    const changed = await this.#people.updated(account, provider, claims);
     return {
-      ...{ kind: 'authenticated', account, method: this.#method(provider) },
+      ...{ kind: 'authenticated', account, method: this.#people.method(provider, claims) },
       ...(changed === undefined ? {} : { changed }),
     };
-  }
-
-  /** The account with what the provider says today, where the configuration asks for that. */
-  #updated(account: Account, provider: SocialProvider, claims: Claims): Account | undefined {
-    if (provider.config.updateOnLogin !== 'automatic') return undefined;
-    const mapped = this.#mapped(provider, claims, {
-      ...templateIdentity(account),
-      metadata_public: account.metadataPublic,
-      metadata_admin: account.metadataAdmin,
-    });
-    const traits = mergeTraits(account.traits, mapped.traits);
-    if (schemaOf(this.#services, account).problems(traits).length > 0) return undefined;
-    const next = withAddresses(this.#services, {
-      ...{ ...account, traits },
-      metadataPublic: mapped.metadataPublic ?? account.metadataPublic,
-      metadataAdmin: mapped.metadataAdmin ?? account.metadataAdmin,
-    });
-    return next;
-  }
-
-  #mapped(provider: SocialProvider, claims: Claims, before?: JsonObject): Mapped {
-    try {
-      return provider.mapper(claims, before);
-    } catch (reason) {
-      // What a mapper says may be personal: where it failed is enough.
-      const { message } = toPosternError(reason) satisfies PosternError;
-      const [, place = ''] = /(line \d+, column \d+)/.exec(message) ?? [];
-      const { id } = provider.config;
-      this.#services.logger.error({ provider: id, place }, "a provider's mapper failed");
-      throw problem(FLOW.system('The data of this provider could not be read.'));
-    }
   }
 
   // Registration
@@ -265,7 +219,7 @@ export class SocialFlows {
     typed: JsonObject,
     visitor: Visitor,
   ): Promise<SocialOutcome> {
-    const known = await this.#find(provider, claims);
+    const known = await this.#people.find(provider, claims);
     if (known !== undefined) {
       const login = await this.#beginLogin(flow);
       const authenticated = await this.#authenticated(login, known, provider, claims, visitor);
@@ -273,41 +227,14 @@ export class SocialFlows {
     }
     let traits = typed;
     try {
-      const registered = this.registered(flow, provider, claims, typed);
+      const registered = this.#people.registered(flow, provider, claims, typed);
       traits = registered.traits;
       return await this.#store(flow, registered, provider, claims, visitor);
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
-      const merged = traits === typed ? this.#traitsOf(provider, claims, typed) : traits;
+      const merged = traits === typed ? this.#people.traitsOf(provider, claims, typed) : traits;
       return this.#shown(flow, reason, merged, visitor);
     }
-  }
-
-  #traitsOf(provider: SocialProvider, claims: Claims, typed: JsonObject): JsonObject {
-    try {
-      return mergeTraits(provider.mapper(claims).traits, typed);
-    } catch {
-      return typed;
-    }
-  }
-
-  /** What a registration by a provider is to become. Throws FlowProblem for traits that are missing or wrong. */
-  registered(flow: Flow, provider: SocialProvider, claims: Claims, typed: JsonObject): Registered {
-    const { schemas, clock } = this.#services;
-    const schema = schemas.get(flow.schemaId);
-    if (schema === undefined) throw new FlowFault('flow_not_found');
-    const mapped = this.#mapped(provider, claims);
-    const traits = mergeTraits(mapped.traits, typed);
-    const problems = schema.problems(traits);
-    if (problems.length > 0) throw new FlowProblem(problems);
-    const link = { provider: provider.config.id, subject: claims.sub };
-    return {
-      ...{ kind: 'registered', traits, method: this.#method(provider) },
-      credentials: [socialCredential([link], clock.now())],
-      verified: mapped.verified,
-      metadataPublic: mapped.metadataPublic,
-      metadataAdmin: mapped.metadataAdmin,
-    };
   }
 
   async #store(
@@ -327,42 +254,17 @@ export class SocialFlows {
       const isTaken =
         reason instanceof FlowProblem &&
         reason.problems.some(({ message }) => message.id === INVALID.duplicate.id);
-      const holder = isTaken ? await this.#holder(registered.traits, flow) : undefined;
+      const holder = isTaken ? await this.#people.holder(registered.traits, flow) : undefined;
       if (holder === undefined) throw reason;
       const link = { provider: provider.config.id, subject: claims.sub };
       return this.#offerLink(flow, holder, link, provider.config.label);
     }
   }
 
-  /** Who has an address or a name of these traits already, and which. */
-  async #holder(
-    traits: JsonObject,
-    flow: Flow,
-  ): Promise<{ readonly account: Account; readonly name: string } | undefined> {
-    const { accounts, schemas } = this.#services;
-    const schema = schemas.get(flow.schemaId);
-    if (schema === undefined) return undefined;
-    const names = [
-      ...schema.identifiers('password', traits),
-      ...schema.codeAddresses(traits).map((a) => a.value),
-    ];
-    for (const name of names) {
-      const account = await accounts.findByIdentifier(name);
-      if (account !== undefined) return { account, name };
-    }
-    for (const { value, via } of [...schema.verifiable(traits), ...schema.recovery(traits)]) {
-      const account =
-        (await accounts.findByAddress('verifiable', value, via)) ??
-        (await accounts.findByAddress('recovery', value, via));
-      if (account !== undefined) return { account, name: value };
-    }
-    return undefined;
-  }
-
   /** A login flow that links, once the account that has the address has signed in. */
   async #offerLink(
     flow: Flow,
-    { account, name }: { readonly account: Account; readonly name: string },
+    { account, name }: Holder,
     link: SocialLink,
     label: string,
   ): Promise<SocialOutcome> {
@@ -389,7 +291,7 @@ export class SocialFlows {
     visitor: Visitor,
   ): Promise<SocialOutcome> {
     const account = await this.#settings.owner(flow, visitor.session);
-    const other = await this.#find(provider, claims);
+    const other = await this.#people.find(provider, claims);
     if (other !== undefined) throw problem(INVALID.duplicate);
     const { id } = provider.config;
     const links = [...linksOf(account), { provider: id, subject: claims.sub }];
@@ -400,28 +302,6 @@ export class SocialFlows {
     };
     const outcome = await this.#settings.complete(flow, account, changed, visitor);
     return { of: 'settings', outcome };
-  }
-
-  // ID tokens of native apps
-
-  /** A sign-in whose claims a native app brought. Throws FlowProblem for somebody unknown. */
-  async signIn(flow: Flow, provider: SocialProvider, claims: Claims): Promise<Authenticated> {
-    const account = await this.#find(provider, claims);
-    if (account === undefined) throw problem(FLOW.accountUnknown);
-    const changed = this.#updated(account, provider, claims);
-    return {
-      ...{ kind: 'authenticated', account, method: this.#method(provider), flow },
-      ...(changed === undefined ? {} : { changed }),
-    };
-  }
-
-  async register(
-    flow: Flow,
-    provider: SocialProvider,
-    claims: Claims,
-    typed: JsonObject,
-  ): Promise<Registered> {
-    return this.registered(flow, provider, claims, typed);
   }
 }
 

@@ -21,7 +21,9 @@ const EXCHANGE_MS = 600_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const PARAMETER_MAX = 8_192;
 /** What a provider may send back. */
-const PARAMETERS = ['code', 'state', 'iss', 'error', 'error_description', 'user', 'scope'];
+const PARAMETERS = [
+  ...['code', 'authCode', 'state', 'iss', 'error', 'error_description', 'user', 'scope'],
+];
 
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
 function isSame(a: string, b: string): boolean {

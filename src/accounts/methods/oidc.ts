@@ -35,8 +35,11 @@ import { firstFactorCount } from '../webauthn/credential.ts';
 
 const NOTE = 'oidc';
 const STATE_BYTES = 32;
-/** What an app may pass on to the provider. */
-const UPSTREAM = ['login_hint', 'hd', 'prompt', 'auth_type', 'acr_values'];
+/**
+ * What an app may pass on to the provider. `login_hint` is not among them: whoever sends people here could choose an
+ * account, a tenant or, at some providers, another client by it.
+ */
+const UPSTREAM = ['hd', 'prompt', 'auth_type', 'acr_values'];
 const UPSTREAM_MAX = 512;
 
 /** The providers of the configuration, by id. */

@@ -1,108 +1,153 @@
 /**
- * The providers that are known by name: where they are, and how their answers become claims. Pure data, as Kratos has
- * it. What they say of a person is theirs to say; nothing here may invent a verified address.
+ * The providers that are known by name: where they are and what is odd about them. Pure data, as Kratos has it; profile.ts
+ * has what their answers mean.
  */
-import type { Json, JsonObject } from '../account.ts';
+import type { OAuthPreset, OpenIdPreset, Preset } from './preset.ts';
+import * as profile from './profile.ts';
 
-/** A provider with OpenID Connect discovery. */
-export interface OpenIdPreset {
-  readonly kind: 'openid';
-  /** Undefined: `issuer_url` says it. */
-  readonly issuer: string | undefined;
-  readonly claimsSource: 'id_token' | 'userinfo';
-}
-/** A provider with OAuth 2.0 and an API of its own. */
-export interface OAuthPreset {
-  readonly kind: 'oauth';
-  readonly issuer: string;
-  readonly authorizeUrl: string;
-  readonly tokenUrl: string;
-  /** Asked with the access token, in this order. */
-  readonly profileUrls: readonly string[];
-  /** The claims of their answers; an answer that was refused is undefined. */
-  readonly claims: (answers: readonly (Json | undefined)[]) => JsonObject;
-}
-export type Preset = OpenIdPreset | OAuthPreset;
-
-const isRecord = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const recordOf = (value: Json | undefined): JsonObject => (isRecord(value) ? value : {});
 const openid = (
   issuer: string | undefined,
-  claimsSource: OpenIdPreset['claimsSource'] = 'id_token',
-): OpenIdPreset => ({ kind: 'openid', issuer, claimsSource });
-
-/** Claims from the fields of one answer; numbers become text. */
-function renamed(answer: Json | undefined, names: Readonly<Record<string, string>>): JsonObject {
-  const from = recordOf(answer);
-  return Object.fromEntries(
-    Object.entries(names).flatMap(([claim, field]) => {
-      const value = Object.hasOwn(from, field) ? from[field] : undefined;
-      if (value === undefined || value === null || value === '') return [];
-      return [[claim, typeof value === 'number' && claim === 'sub' ? String(value) : value]];
-    }),
-  );
-}
-
-/** GitHub's user, with the primary address of the list where `user:email` was granted. */
-function githubClaims([user, emails]: readonly (Json | undefined)[]): JsonObject {
-  const names = {
-    ...{ sub: 'id', name: 'name', nickname: 'login', website: 'blog', picture: 'avatar_url' },
-    ...{ profile: 'html_url', updated_at: 'updated_at' },
-  };
-  const list: readonly Json[] = Array.isArray(emails) ? emails : [];
-  const primary = list.map(recordOf).find((e) => e['primary'] === true);
-  return {
-    ...renamed(user, names),
-    ...renamed(primary, { email: 'email', email_verified: 'verified' }),
-  };
-}
-
-function discordClaims([user]: readonly (Json | undefined)[]): JsonObject {
-  const { username, discriminator, id, avatar } = recordOf(user);
-  return {
-    ...renamed(user, { sub: 'id', nickname: 'username', preferred_username: 'username' }),
-    ...renamed(user, { email: 'email', email_verified: 'verified', locale: 'locale' }),
-    name: `${String(username ?? '')}#${String(discriminator ?? '0')}`,
-    ...(typeof avatar === 'string'
-      ? { picture: `https://cdn.discordapp.com/avatars/${String(id)}/${avatar}.png` }
-      : {}),
-  };
-}
-
-function facebookClaims([user]: readonly (Json | undefined)[]): JsonObject {
-  const names = {
-    ...{ sub: 'id', name: 'name', given_name: 'first_name', family_name: 'last_name' },
-    ...{ middle_name: 'middle_name', nickname: 'name', preferred_username: 'name' },
-    ...{ email: 'email', gender: 'gender', birthdate: 'birthday' },
-  };
-  const { picture, email } = recordOf(user);
-  const { url } = recordOf(recordOf(picture)['data']);
-  return {
-    ...renamed(user, names),
-    ...(typeof url === 'string' ? { picture: url } : {}),
-    // Facebook gives no address that it has not confirmed.
-    ...(typeof email === 'string' && email !== '' ? { email_verified: true } : {}),
-  };
-}
-
-function spotifyClaims([user]: readonly (Json | undefined)[]): JsonObject {
-  const { images, external_urls: urls } = recordOf(user);
-  const [image] = Array.isArray(images) ? images.map(recordOf) : [];
-  return {
-    ...renamed(user, { sub: 'id', name: 'display_name', nickname: 'display_name', email: 'email' }),
-    ...renamed(image, { picture: 'url' }),
-    ...renamed(urls, { profile: 'spotify' }),
-  };
-}
+  o: Partial<Omit<OpenIdPreset, 'kind' | 'issuer'>> = {},
+): OpenIdPreset => ({ kind: 'openid', issuer, claimsSource: 'id_token', ...o });
+const USERINFO = { claimsSource: 'userinfo' } as const;
 
 const GITHUB: OAuthPreset = {
   kind: 'oauth',
   issuer: 'https://github.com/login/oauth/access_token',
+  answersAs: 'https://github.com/login/oauth',
   authorizeUrl: 'https://github.com/login/oauth/authorize',
   tokenUrl: 'https://github.com/login/oauth/access_token',
   profileUrls: ['https://api.github.com/user', 'https://api.github.com/user/emails'],
-  claims: githubClaims,
+  claims: profile.githubClaims,
+};
+const DISCORD: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://discord.com/api/v9/oauth2/',
+  authorizeUrl: 'https://discord.com/api/v9/oauth2/authorize',
+  tokenUrl: 'https://discord.com/api/v9/oauth2/token',
+  profileUrls: ['https://discord.com/api/v9/users/@me'],
+  // Whoever consented once is not asked again.
+  parameters: { prompt: 'none' },
+  forcedPrompt: 'consent',
+  claims: profile.discordClaims,
+};
+const FACEBOOK: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://graph.facebook.com/me',
+  authorizeUrl: 'https://facebook.com/dialog/oauth',
+  tokenUrl: 'https://graph.facebook.com/oauth/access_token',
+  profileUrls: [
+    'https://graph.facebook.com/me?fields=id,name,first_name,last_name,middle_name,email,picture,birthday,gender',
+  ],
+  claims: profile.facebookClaims,
+};
+const SPOTIFY: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://accounts.spotify.com/api/token',
+  authorizeUrl: 'https://accounts.spotify.com/authorize',
+  tokenUrl: 'https://accounts.spotify.com/api/token',
+  profileUrls: ['https://api.spotify.com/v1/me'],
+  claims: profile.spotifyClaims,
+};
+const AMAZON: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://api.amazon.com/auth/o2/token',
+  authorizeUrl: 'https://www.amazon.com/ap/oa',
+  tokenUrl: 'https://api.amazon.com/auth/o2/token',
+  profileUrls: ['https://api.amazon.com/user/profile'],
+  tokenShown: { header: 'x-amz-access-token' },
+  claims: profile.amazonClaims,
+};
+/** By Slack's first OAuth, whose scopes are `identity.basic` and its like. With OpenID Connect Slack is `generic`. */
+const SLACK: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://slack.com/oauth/',
+  authorizeUrl: 'https://slack.com/oauth/authorize',
+  tokenUrl: 'https://slack.com/api/oauth.access',
+  profileUrls: ['https://slack.com/api/users.identity'],
+  claims: profile.slackClaims,
+};
+const LINKEDIN: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://login.linkedin.com/',
+  authorizeUrl: 'https://www.linkedin.com/oauth/v2/authorization',
+  tokenUrl: 'https://www.linkedin.com/oauth/v2/accessToken',
+  profileUrls: [
+    'https://api.linkedin.com/v2/me?projection=(id,localizedFirstName,localizedLastName,profilePicture(displayImage~digitalmediaAsset:playableStreams))',
+    'https://api.linkedin.com/v2/emailAddress?q=members&projection=(elements*(handle~))',
+  ],
+  claims: profile.linkedinClaims,
+};
+const VK: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://api.vk.com/method/users.get',
+  authorizeUrl: 'https://oauth.vk.com/authorize',
+  tokenUrl: 'https://oauth.vk.com/access_token',
+  profileUrls: ['https://api.vk.com/method/users.get?fields=photo_200,nickname,bdate,sex&v=5.103'],
+  tokenShown: { field: 'access_token' },
+  claims: profile.vkClaims,
+};
+const YANDEX: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://login.yandex.ru/info',
+  authorizeUrl: 'https://oauth.yandex.com/authorize',
+  tokenUrl: 'https://oauth.yandex.com/token',
+  profileUrls: ['https://login.yandex.ru/info?format=json'],
+  tokenShown: { header: 'authorization', scheme: 'OAuth' },
+  claims: profile.yandexClaims,
+};
+const PATREON: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://www.patreon.com/',
+  authorizeUrl: 'https://www.patreon.com/oauth2/authorize',
+  tokenUrl: 'https://www.patreon.com/api/oauth2/token',
+  profileUrls: [
+    'https://www.patreon.com/api/oauth2/v2/identity?fields%5Buser%5D=first_name,last_name,url,full_name,email,image_url',
+  ],
+  parameters: { prompt: 'none' },
+  forcedPrompt: 'consent',
+  claims: profile.patreonClaims,
+};
+const LARK: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://passport.feishu.cn/suite/passport/oauth/userinfo',
+  authorizeUrl: 'https://passport.feishu.cn/suite/passport/oauth/authorize',
+  tokenUrl: 'https://passport.feishu.cn/suite/passport/oauth/token',
+  profileUrls: ['https://passport.feishu.cn/suite/passport/oauth/userinfo'],
+  claims: profile.larkClaims,
+};
+const DINGTALK: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://api.dingtalk.com/v1.0/contact/users/me',
+  authorizeUrl: 'https://login.dingtalk.com/oauth2/auth',
+  tokenUrl: 'https://api.dingtalk.com/v1.0/oauth2/userAccessToken',
+  profileUrls: ['https://api.dingtalk.com/v1.0/contact/users/me'],
+  parameters: { prompt: 'consent' },
+  forcedPrompt: 'consent',
+  codeParameter: 'authCode',
+  dialect: {
+    json: {
+      client_id: 'clientId',
+      client_secret: 'clientSecret',
+      code: 'code',
+      grant_type: 'grantType',
+    },
+    accessToken: 'accessToken',
+  },
+  tokenShown: { header: 'x-acs-dingtalk-access-token' },
+  claims: profile.dingtalkClaims,
+};
+const UAEPASS: OAuthPreset = {
+  kind: 'oauth',
+  issuer: 'https://id.uaepass.ae',
+  isMovable: true,
+  authorizeUrl: 'https://id.uaepass.ae/idshub/authorize',
+  tokenUrl: 'https://id.uaepass.ae/idshub/token',
+  profileUrls: ['https://id.uaepass.ae/idshub/userinfo'],
+  authentication: 'basic',
+  parameters: { acr_values: 'urn:safelayer:tws:policies:authentication:level:low' },
+  pkce: 'force',
+  claims: profile.uaepassClaims,
 };
 
 /** By the name of `provider` in a configuration. */
@@ -112,58 +157,48 @@ export const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
   ['apple', openid('https://appleid.apple.com')],
   // The tenant is put in when the configuration is read.
   ['microsoft', openid('https://login.microsoftonline.com/{tenant}/v2.0')],
-  ['auth0', openid(undefined, 'userinfo')],
-  ['gitlab', openid('https://gitlab.com', 'userinfo')],
-  ['linkedin_v2', openid('https://www.linkedin.com/oauth', 'userinfo')],
-  ['salesforce', openid('https://login.salesforce.com', 'userinfo')],
-  ['netid', openid('https://broker.netid.de', 'userinfo')],
-  ['line', openid('https://access.line.me')],
+  ['auth0', openid(undefined, USERINFO)],
+  ['gitlab', openid('https://gitlab.com', USERINFO)],
+  [
+    'linkedin_v2',
+    openid('https://www.linkedin.com/oauth', {
+      ...USERINFO,
+      isPostOnly: true,
+      isWithoutNonce: true,
+    }),
+  ],
+  ['salesforce', openid('https://login.salesforce.com', USERINFO)],
+  ['netid', openid('https://broker.netid.de', USERINFO)],
+  // Without the parameter LINE signs by the client's secret, which proves nothing to a third.
+  [
+    'line',
+    openid('https://access.line.me', {
+      isPostOnly: true,
+      tokenParameters: { id_token_key_type: 'JWK' },
+    }),
+  ],
   ['github', GITHUB],
   ['github-app', GITHUB],
+  ['discord', DISCORD],
+  ['facebook', FACEBOOK],
+  ['spotify', SPOTIFY],
+  ['amazon', AMAZON],
+  ['slack', SLACK],
+  ['linkedin', LINKEDIN],
+  ['vk', VK],
+  ['yandex', YANDEX],
+  ['patreon', PATREON],
+  ['lark', LARK],
+  ['dingtalk', DINGTALK],
+  ['uaepass', UAEPASS],
+]);
+
+/** Kratos's providers that are not there, and what helps. */
+export const REFUSED: ReadonlyMap<string, string> = new Map([
   [
-    'discord',
-    {
-      kind: 'oauth',
-      issuer: 'https://discord.com/api/v9/oauth2/',
-      authorizeUrl: 'https://discord.com/api/v9/oauth2/authorize',
-      tokenUrl: 'https://discord.com/api/v9/oauth2/token',
-      profileUrls: ['https://discord.com/api/v9/users/@me'],
-      claims: discordClaims,
-    },
+    'x',
+    'is "x", which needs OAuth 1.0a: that is not spoken here. An OpenID Provider that knows X can stand between, as "generic"',
   ],
-  [
-    'facebook',
-    {
-      kind: 'oauth',
-      issuer: 'https://graph.facebook.com/me',
-      authorizeUrl: 'https://facebook.com/dialog/oauth',
-      tokenUrl: 'https://graph.facebook.com/oauth/access_token',
-      profileUrls: [
-        'https://graph.facebook.com/me?fields=id,name,first_name,last_name,middle_name,email,picture,birthday,gender',
-      ],
-      claims: facebookClaims,
-    },
-  ],
-  [
-    'spotify',
-    {
-      kind: 'oauth',
-      issuer: 'https://accounts.spotify.com/api/token',
-      authorizeUrl: 'https://accounts.spotify.com/authorize',
-      tokenUrl: 'https://accounts.spotify.com/api/token',
-      profileUrls: ['https://api.spotify.com/v1/me'],
-      claims: spotifyClaims,
-    },
-  ],
-  [
-    'amazon',
-    {
-      kind: 'oauth',
-      issuer: 'https://www.amazon.com',
-      authorizeUrl: 'https://www.amazon.com/ap/oa',
-      tokenUrl: 'https://api.amazon.com/auth/o2/token',
-      profileUrls: ['https://api.amazon.com/user/profile'],
-      claims: ([user]) => renamed(user, { sub: 'user_id', name: 'name', email: 'email' }),
-    },
-  ],
+  ['jackson', 'is "jackson", which is SAML: that is not spoken here'],
+  ['fedcm-test', 'is "fedcm-test", which is for tests alone: everybody knows its key'],
 ]);

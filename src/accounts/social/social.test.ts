@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { claimsOf } from './claims.ts';
+import { aalOf } from '../sessions.ts';
+import { assuranceOf, claimsOf, isSecondFactorDone } from './claims.ts';
 import { compileMapper, mergeTraits } from './mapper.ts';
 
 const ISSUER = 'https://issuer.example';
@@ -20,6 +21,26 @@ describe('claims', () => {
     },
   );
 
+  it.each([false, 'false', 'TRUE', 1, 'yes', {}, [true], null])(
+    'call no address verified by %j',
+    (email_verified) => {
+      const raw = { sub: 's', email: 'a@b.example', email_verified } as never;
+      expect(claimsOf(raw, ISSUER)).not.toHaveProperty('email_verified');
+    },
+  );
+
+  it.each([
+    ['de', 'de'],
+    [{ language: 'en', country: 'US' }, 'en-US'],
+    [{ language: 'en' }, 'en'],
+    [{ country: 'US' }, 'US'],
+    [{ language: 7 }, undefined],
+    [[], undefined],
+    ['', undefined],
+  ])('read the locale %j as %s', (locale, told) => {
+    expect(claimsOf({ sub: 's', locale } as never, ISSUER)?.['locale']).toBe(told);
+  });
+
   it('read no inherited property', () => {
     const raw = Object.create({ email: 'foe@example.com' }, { sub: { value: 's' } });
     expect(claimsOf(raw, ISSUER)).not.toHaveProperty('email');
@@ -32,6 +53,51 @@ describe('claims', () => {
         expect(claims?.sub).toBe('s');
       }),
     );
+  });
+});
+
+describe('a second factor', () => {
+  const named = { aal2Acr: ['urn:two', ''], aal2Amr: ['mfa'] };
+  const isDone = (raw: object): boolean => {
+    const claims = claimsOf({ sub: 's', ...raw } as never, ISSUER);
+    if (claims === undefined) throw new Error('no claims');
+    return isSecondFactorDone(assuranceOf(claims), named);
+  };
+  it.each([{ acr: 'urn:two' }, { amr: ['pwd', 'mfa'] }, { acr: 'x', amr: ['mfa'] }])(
+    'was asked for by the provider that says %j',
+    (raw) => {
+      expect(isDone(raw)).toBe(true);
+    },
+  );
+  it.each([
+    ...[{}, { acr: '' }, { acr: 'urn:two ' }, { acr: ['urn:two'] }, { amr: 'mfa' }],
+    ...[
+      { amr: [['mfa']] },
+      { amr: ['MFA'] },
+      { amr: { 0: 'mfa' } },
+      { acr: 'mfa', amr: ['urn:two'] },
+    ],
+  ])('was not, where it says %j', (raw) => {
+    expect(isDone(raw)).toBe(false);
+  });
+
+  it('and what else is kept of it is short', () => {
+    const amr = Array.from({ length: 1_000 }, (_, n) => `m${n}`);
+    const claims = claimsOf({ sub: 's', acr: 'x'.repeat(100_000), amr } as never, ISSUER);
+    const { acr, amr: kept } = assuranceOf(claims ?? ({} as never));
+    expect(acr).toBeUndefined();
+    expect(kept).toHaveLength(16);
+  });
+
+  it('of a provider makes a session sure by itself; one of ours alone does not', () => {
+    const method = (name: 'oidc' | 'totp' | 'password', aal: 'aal1' | 'aal2') => ({
+      ...{ method: name, aal, completedAtMs: 0 },
+    });
+    expect(aalOf([method('oidc', 'aal2')])).toBe('aal2');
+    expect(aalOf([method('oidc', 'aal1')])).toBe('aal1');
+    expect(aalOf([method('totp', 'aal2')])).toBe('aal0');
+    expect(aalOf([method('password', 'aal1'), method('oidc', 'aal1')])).toBe('aal1');
+    expect(aalOf([method('password', 'aal1'), method('totp', 'aal2')])).toBe('aal2');
   });
 });
 
