@@ -39,7 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'channel',
     'trust',
   ],
-  cli: ['server', 'node', 'control', 'home', 'trust', 'permissions'],
+  cli: ['server', 'node', 'control', 'home', 'trust', 'permissions', 'accounts'],
 };
 /** Doors besides index.ts: light ones, which keep the start of the command line quick. */
 const DOORS = /^(index|light|client-index)\.ts$/;

@@ -13,8 +13,8 @@ import {
   type VerifiableAddress,
 } from './account.ts';
 import { newRecoveryAddress, newVerifiableAddress } from './addresses.ts';
+import { withAddresses } from './flows/addresses.ts';
 import { storeNew } from './flows/finish.ts';
-import { withAddresses } from './flows/settings.ts';
 import { passwordCredential } from './methods/password.ts';
 import { withTraits } from './methods/profile.ts';
 import { assertImportable } from './password/formats.ts';

@@ -39,7 +39,8 @@ export type TemplateType =
   | 'verification_code_valid'
   | 'verification_code_invalid'
   | 'login_code_valid'
-  | 'registration_code_valid';
+  | 'registration_code_valid'
+  | 'verifiable_address_changed';
 
 export interface NewMessage {
   readonly templateType: TemplateType;

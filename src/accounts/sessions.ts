@@ -4,7 +4,7 @@
  * is over with the next request, on whichever server.
  */
 import { createHmac, randomInt, timingSafeEqual } from 'node:crypto';
-import type { Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { Fabric, Grant } from '../fabric/index.ts';
 import { type Clock, newUuid, PosternError, Secret } from '../kernel/index.ts';
 import type { Database, Store } from '../store/index.ts';
@@ -161,8 +161,8 @@ export class SessionManager {
   }
 
   /** False once a session was revoked, or its person shut out; one that merely expired still stood to its end. */
-  async isUnrevoked(id: string): Promise<boolean> {
-    const row = await this.#store.db
+  async isUnrevoked(id: string, db: Kysely<Database> = this.#store.db): Promise<boolean> {
+    const row = await db
       .selectFrom('grants')
       .innerJoin('principals', 'principals.id', 'grants.principal_id')
       .select(['grants.revoked_at_ms', 'principals.disabled_at_ms'])

@@ -76,7 +76,10 @@ function kratosMap(version: string): string {
 
   Begin     kratos serve -c kratos.yml         serve Kratos's ports
             kratos migrate sql -e --yes        nothing to do, as scripts expect it
-  People    kratos account list, show, create, import, disable, sessions, recover
+  People    kratos list identities, get identity ID, import identities FILE, delete identity ID
+            kratos validate identity FILE      check a file against the server's schema
+            kratos account list, create, disable, sessions, recover
+  Look      kratos remote status, remote version
 
 Called as postern, the same program has more: postern account --help
 Help on any of them: kratos COMMAND --help

@@ -4,7 +4,12 @@
  * token. It must never print, and never show a token.
  */
 import { readFileSync } from 'node:fs';
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { type ErrorCode, fromErrorBody, PosternError } from '../kernel/index.ts';
 import type { Flags } from './command.ts';
@@ -22,6 +27,12 @@ export interface Question {
   readonly alsoAnswers?: readonly number[];
 }
 
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly value: unknown;
+}
+
 export interface Target {
   /** Of a server on this machine. */
   readonly socketPath?: string;
@@ -34,6 +45,8 @@ export interface Target {
   readonly isUnverified?: boolean;
   /** Where Keto's paths begin: `/permissions`, or "" at a Keto port. */
   readonly prefix: string;
+  /** What to do about a missing token, where it is another one than that of permissions. */
+  readonly tokenHint?: string;
 }
 
 /** A server that is up answers within this, also when its database is slow. */
@@ -62,7 +75,8 @@ export function permissionServer(flags: Flags): PermissionClient {
   return new PermissionClient({ url: new URL(server), token, prefix: PERMISSIONS_PREFIX });
 }
 
-function readToken(file: string): string {
+/** The token of a file. Throws `not_found` or `invalid`. */
+export function readToken(file: string): string {
   try {
     const token = readFileSync(file, 'utf8').trim();
     if (/^[\x21-\x7e]+$/.test(token)) return token;
@@ -79,13 +93,18 @@ export class PermissionClient {
   }
 
   /** Asks one of Keto's paths or ours beside them. Throws the server's error, or `unavailable`. */
-  ask(method: string, path: string, question: Question = {}): Promise<unknown> {
+  async ask(method: string, path: string, question: Question = {}): Promise<unknown> {
+    return (await this.exchange(method, path, question)).value;
+  }
+
+  /** As `ask`, with what else the answer says: its status and headers. */
+  exchange(method: string, path: string, question: Question = {}): Promise<Answer> {
     return this.#exchange(method, this.#target.prefix + path, question);
   }
 
   /** Asks the management API. Throws the server's error, or `unavailable`. */
-  manage(method: string, path: string, question: Question = {}): Promise<unknown> {
-    return this.#exchange(method, `/api/v1${path}`, question);
+  async manage(method: string, path: string, question: Question = {}): Promise<unknown> {
+    return (await this.#exchange(method, `/api/v1${path}`, question)).value;
   }
 
   /** The data of server-sent events, each parsed, until the server ends. Throws as `ask`. */
@@ -99,13 +118,13 @@ export class PermissionClient {
     yield* parseEvents(response.setEncoding('utf8'));
   }
 
-  async #exchange(method: string, path: string, question: Question): Promise<unknown> {
+  async #exchange(method: string, path: string, question: Question): Promise<Answer> {
     const { response } = await this.#send(method, path, question, { accept: 'application/json' });
     const status = response.statusCode ?? 0;
     const value = parseJson(await bytesOf(response));
     const isAnswer = (status >= 200 && status < 300) || question.alsoAnswers?.includes(status);
-    if (isAnswer === true) return value;
-    throw failureOf(status, value);
+    if (isAnswer === true) return { status, headers: response.headers, value };
+    throw failureOf(status, value, this.#target.tokenHint);
   }
 
   #send(
@@ -228,7 +247,11 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
 };
 
 /** The error of an answer, in our own shape or in Keto's, where the reason says more than the message. */
-export function failureOf(status: number, value: unknown): PosternError {
+export function failureOf(
+  status: number,
+  value: unknown,
+  tokenHint: string = TOKEN_HINT,
+): PosternError {
   const own = fromErrorBody(value);
   const problems = field(field(value, 'error'), 'problems');
   if (own !== undefined) return problems === undefined ? own : new ModelRefused(own, problems);
@@ -238,7 +261,7 @@ export function failureOf(status: number, value: unknown): PosternError {
   return new PosternError(
     code,
     said || `The server answered with status ${status}`,
-    code === 'unauthenticated' ? { hint: TOKEN_HINT } : {},
+    code === 'unauthenticated' ? { hint: tokenHint } : {},
   );
 }
 

@@ -54,8 +54,22 @@ const KETO_FAMILIES: typeof FAMILIES = [
 ];
 
 /** The words of the program under the name `kratos`. */
+const KRATOS_WORDS = [
+  ...[
+    'serve',
+    'migrate',
+    'courier',
+    'cleanup',
+    'version',
+    'remote',
+    'hashers',
+    'jsonnet',
+    'format',
+  ],
+  ...['lint', 'list', 'ls', 'get', 'import', 'delete', 'validate', 'identities'],
+];
 const KRATOS_FAMILIES: typeof FAMILIES = [
-  [['serve', 'migrate', 'courier', 'version'], () => import('./commands/account-kratos.ts')],
+  [KRATOS_WORDS, () => import('./commands/account-kratos.ts')],
 ];
 
 function familiesOf(name: string): typeof FAMILIES {
@@ -66,6 +80,8 @@ function familiesOf(name: string): typeof FAMILIES {
 /** Parses and runs; answers the exit code. */
 export async function runProgram(argv: readonly string[], version: string): Promise<number> {
   const word = argv.find((a) => !a.startsWith('-'));
+  if (argv[0] === 'help' && argv.length > 1)
+    return runProgram([...argv.slice(1), '--help'], version);
   if (word === undefined || (word === 'help' && argv.length === 1)) {
     const isKnown = argv.every((a) => a === '-h' || a === '--help' || a === 'help');
     if (!isKnown) process.stderr.write(`✘ "${argv[0]}" is not a known flag\n`);

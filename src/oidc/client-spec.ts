@@ -4,10 +4,35 @@
  */
 import { PosternError } from '../kernel/index.ts';
 import type { Actor, ClientSpec } from './client.ts';
-import { checkClientUrl, type UrlUse } from './client-urls.ts';
+import { checkClientUrl, checkWildcards, type UrlUse } from './client-urls.ts';
 
 const URLS_MAX = 50;
 const NAME_MAX = 200;
+
+type UrlLists = Pick<ClientSpec, 'callbackUrls' | 'logoutUrls' | 'webOrigins'>;
+
+function listsOf(spec: UrlLists): readonly (readonly [readonly string[] | undefined, UrlUse])[] {
+  return [
+    [spec.callbackUrls, 'callback'],
+    [spec.logoutUrls, 'logout'],
+    [spec.webOrigins, 'origin'],
+  ];
+}
+
+/** Holds the wildcards that a client did not have `before` against public suffixes. Throws `invalid` or `denied`. */
+export async function checkNewWildcards(
+  spec: UrlLists,
+  actor: Actor,
+  before: UrlLists,
+): Promise<void> {
+  const known = new Map(listsOf(before).map(([urls = [], use]) => [use, urls]));
+  for (const [urls = [], use] of listsOf(spec))
+    await checkWildcards(
+      urls.filter((url) => known.get(use)?.includes(url) !== true),
+      use,
+      actor,
+    );
+}
 
 /** Throws `invalid` for what a client may not be, `denied` for what only an administrator may ask. */
 export function checkSpec(spec: ClientSpec, actor: Actor): void {
@@ -15,12 +40,7 @@ export function checkSpec(spec: ClientSpec, actor: Actor): void {
   if (name === '' || name.length > NAME_MAX || /\p{Cc}/u.test(name))
     throw new PosternError('invalid', `A client's name has 1 to ${NAME_MAX} characters`);
   const isNative = spec.type === 'native';
-  const lists: readonly [readonly string[] | undefined, UrlUse][] = [
-    [spec.callbackUrls, 'callback'],
-    [spec.logoutUrls, 'logout'],
-    [spec.webOrigins, 'origin'],
-  ];
-  for (const [urls = [], use] of lists) {
+  for (const [urls = [], use] of listsOf(spec)) {
     if (urls.length > URLS_MAX)
       throw new PosternError('invalid', `A client has at most ${URLS_MAX} ${use} URLs`);
     for (const url of urls) checkClientUrl(url, use, { isNative });

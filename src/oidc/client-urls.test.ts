@@ -3,9 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   checkClientUrl,
+  checkWildcards,
   isLogoutUrlAllowed,
   isOriginAllowed,
   isUrlAllowed,
+  isWildcard,
 } from './client-urls.ts';
 
 const WEB = 'https://app.example.org/callback';
@@ -248,6 +250,85 @@ describe('an address that is registered', () => {
       'https://app.example.org/path',
     ])
       expect(() => checkClientUrl(text, 'origin', web), text).toThrow(/origin/);
+  });
+});
+
+describe('a wildcard', () => {
+  const admin = { isAdministrator: true };
+  const person = { isAdministrator: false };
+  const REGISTRIES = [
+    ...['co.uk', 'com.au', 'gov.uk', 'k12.ca.us', 'foo.ck', 'kawasaki.jp', 'foo.kawasaki.jp'],
+    ...['xn--55qx5d.cn', 'xn--mxtq1m.xn--j6w193g'],
+  ];
+  const PROVIDERS = ['ngrok-free.app', 'github.io', 'vercel.app', 'compute.amazonaws.com'];
+  const OWNED = [
+    ...['example.org', 'example.co.uk', 'www.ck', 'city.kawasaki.jp', 'shop.github.io'],
+    ...['internal.corp', 'a.b.example.com'],
+  ];
+  const forms = (domain: string): [string, 'callback' | 'logout' | 'origin'][] => [
+    [`https://*.${domain}/callback`, 'callback'],
+    [`http://*.${domain}:8080/`, 'logout'],
+    [`https://*.${domain}`, 'origin'],
+  ];
+  it.each(REGISTRIES)(
+    'is refused to everybody under %s, a suffix of a registry',
+    async (domain) => {
+      for (const [url, use] of forms(domain))
+        for (const by of [admin, person])
+          await expect(checkWildcards([WEB, url], use, by)).rejects.toMatchObject({
+            code: 'invalid',
+            message: expect.stringContaining(domain),
+          });
+    },
+  );
+  it.each(PROVIDERS)(
+    "under %s, where strangers have names, is an administrator's",
+    async (domain) => {
+      for (const [url, use] of forms(domain)) {
+        await expect(checkWildcards([url], use, admin)).resolves.toBeUndefined();
+        await expect(checkWildcards([url], use, person)).rejects.toMatchObject({ code: 'denied' });
+      }
+    },
+  );
+  it.each(OWNED)('is taken under %s, whose names have one owner', async (domain) => {
+    for (const [url, use] of forms(domain))
+      await expect(checkWildcards([url], use, person)).resolves.toBeUndefined();
+  });
+  it('is refused under a bare top-level domain by its form', () => {
+    for (const url of ['https://*.com/', 'https://*.app/callback', 'https://*.localhost/'])
+      expect(() => checkClientUrl(url, 'callback', web)).toThrow(/callback/);
+  });
+  it('that a person may register matches no address of somebody else under a suffix', async () => {
+    const label = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/);
+    const suffix = fc.constantFrom(...REGISTRIES, ...PROVIDERS, 'com', 'org', 'de');
+    await fc.assert(
+      fc.asyncProperty(
+        suffix,
+        fc.array(label, { maxLength: 2 }),
+        label,
+        async (end, owned, stranger) => {
+          const domain = [...owned, end].join('.');
+          const url = `https://*.${domain}/callback`;
+          const isTaken = await checkWildcards([url], 'callback', person).then(
+            () => isWildcard(url),
+            () => false,
+          );
+          // Whoever holds a name directly under a suffix is a stranger to the others there.
+          if (owned.length === 0)
+            expect(isTaken && isUrlAllowed(`https://${stranger}.${end}/callback`, [url], web)).toBe(
+              false,
+            );
+        },
+      ),
+    );
+  });
+  it('is no reason to look anything up where there is none', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string(), async (text) => {
+        if (isWildcard(text)) return;
+        await expect(checkWildcards([text], 'callback', person)).resolves.toBeUndefined();
+      }),
+    );
   });
 });
 

@@ -1,9 +1,10 @@
 /**
- * The addresses of a client: which may be registered, and which a request may name. Pure. INVARIANT: an address matches
+ * The addresses of a client: which may be registered, and which a request may name. INVARIANT: an address matches
  * character by character, but for the left-most label of a registered `*.` host and the port of a native client's
  * loopback address (RFC 8252 section 7.3); nothing is normalised, so nothing is read in two ways.
  */
 import { PosternError } from '../kernel/index.ts';
+import { suffixKindOf } from './public-suffix.ts';
 
 const LENGTH_MAX = 1_024;
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
@@ -63,6 +64,30 @@ export function checkClientUrl(text: string, use: UrlUse, o: { readonly isNative
       text,
       'is neither http nor https (a native app may use a scheme like org.example.app:)',
     );
+}
+
+/**
+ * Checks that the wildcards of a client stand for names of one owner: never directly under a public suffix of a registry,
+ * and under one of a hosting provider only where an administrator says so. Throws `invalid` or `denied`.
+ */
+export async function checkWildcards(
+  urls: readonly string[],
+  use: UrlUse,
+  o: { readonly isAdministrator: boolean },
+): Promise<void> {
+  for (const url of urls) {
+    const domain = WILD.exec(url)?.[2];
+    if (domain === undefined) continue;
+    const kind = await suffixKindOf(domain);
+    if (kind === 'registry')
+      refuse(use, url, `would let everyone in: names under ${domain} are anybody's`);
+    if (kind === 'provider' && !o.isAdministrator)
+      throw new PosternError(
+        'denied',
+        `Only an administrator lets an application use every name under ${domain}, which are strangers' too`,
+        { hint: 'Name the host: https://my-app.…' },
+      );
+  }
 }
 
 function matchesWildcard(text: string, registered: string): boolean {

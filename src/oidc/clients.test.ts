@@ -57,6 +57,26 @@ describe('clients', () => {
       });
     });
 
+    it('have wildcards where strangers have names from an administrator alone, who leaves them to a person', async () => {
+      const clients = await managerOf(rooms());
+      const wild = ['http://*.ngrok-free.app/callback'];
+      const spec = { ...SHOP, callbackUrls: wild };
+      await expect(clients.create(spec, ANN)).rejects.toMatchObject({ code: 'denied' });
+      await expect(
+        clients.create({ ...SHOP, callbackUrls: ['https://*.co.uk/cb'] }, ADMIN),
+      ).rejects.toMatchObject({ code: 'invalid' });
+      const { client } = await clients.create(SHOP, ANN);
+      const change = { callbackUrls: wild };
+      await expect(clients.update(client.id, change, ANN)).rejects.toMatchObject({
+        code: 'denied',
+      });
+      expect((await clients.update(client.id, change, ADMIN)).callbackUrls).toEqual(wild);
+      // What was allowed stays; nothing is added to it.
+      expect((await clients.update(client.id, { name: 'Stall' }, ANN)).callbackUrls).toEqual(wild);
+      const more = { logoutUrls: ['https://*.github.io/'] };
+      await expect(clients.update(client.id, more, ANN)).rejects.toMatchObject({ code: 'denied' });
+    });
+
     it('are not there for who does not own them, whatever they ask', async () => {
       const clients = await managerOf(rooms());
       const { client } = await clients.create(SHOP, ANN);

@@ -10,7 +10,7 @@ import type { Database, OidcClientsTable, Store } from '../store/index.ts';
 import type { Actor, ClientSpec, OidcClient } from './client.ts';
 import { clientOf, metadataOf } from './client-row.ts';
 import { hashClientSecret, isClientId, newClientId, newClientSecret } from './client-secret.ts';
-import { checkSpec } from './client-spec.ts';
+import { checkNewWildcards, checkSpec } from './client-spec.ts';
 
 const SEAL = 'oidc/clients';
 /** Applications of one person, so that nobody fills the store. */
@@ -54,6 +54,7 @@ export class ClientManager {
     given?: Secret,
   ): Promise<{ readonly client: OidcClient; readonly secret: Secret | undefined }> {
     checkSpec(spec, actor);
+    await checkNewWildcards(spec, actor, {});
     if (!isClientId(id))
       throw new PosternError('invalid', 'A client id has 3 to 128 visible characters and no colon');
     const isPublic = spec.type === 'native' || (spec.type === 'spa' && spec.isPublic === true);
@@ -173,6 +174,7 @@ export class ClientManager {
           },
       actor,
     );
+    await checkNewWildcards(spec, actor, before);
     await this.#store.write(async (trx) => {
       await trx
         .updateTable('oidc_clients')

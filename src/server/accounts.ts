@@ -26,6 +26,7 @@ import { addApplications } from './applications.ts';
 import type { ServerCertificate } from './certificate.ts';
 import type { ServerConfig } from './config.ts';
 import { type CorsRules, readCors, shareAcross } from './cors.ts';
+import { type EnvironmentKey, overlay, variablesByPath } from './environment.ts';
 import { refuseForeign } from './foreign.ts';
 import type { ServiceApi } from './http/services.ts';
 import { type OidcRoom, openOidc } from './oidc.ts';
@@ -73,11 +74,12 @@ export async function openAccounts(
   given: {
     readonly publicUrl: string;
     readonly kratosFile: string | undefined;
+    readonly kratosKeys: readonly EnvironmentKey[];
     readonly apis: ServerConfig['apis'];
   },
   parts: Parts,
 ): Promise<AccountsRoom> {
-  const raw = fileOf(given.kratosFile);
+  const raw = settingsOf(given);
   const config = await configOf(given, raw);
   const cors = { public: corsOf(raw, 'public'), admin: corsOf(raw, 'admin') };
   const { publicUrl } = config;
@@ -169,6 +171,20 @@ export async function openAccounts(
   };
 }
 
+/** What Kratos's keys say, in the file and in the environment; undefined without any. Throws `invalid`. */
+function settingsOf(
+  given: Pick<ServerConfig, 'kratosFile' | 'kratosKeys'> & { readonly publicUrl: string },
+): unknown {
+  const { kratosFile, kratosKeys } = given;
+  if (kratosKeys.length === 0) return fileOf(kratosFile);
+  // Variables alone need not say what a file must: they are laid over our own defaults.
+  const base =
+    kratosFile === undefined
+      ? { selfservice: { default_browser_return_url: `${given.publicUrl}/` } }
+      : fileOf(kratosFile);
+  return overlay(base ?? {}, kratosKeys);
+}
+
 /** A kratos.yml as it stands; undefined without one. Throws `invalid`. */
 function fileOf(kratosFile: string | undefined): unknown {
   if (kratosFile === undefined) return undefined;
@@ -213,19 +229,20 @@ function shareAccounts(app: FastifyInstance, rules: CorsRules): void {
 }
 
 async function configOf(
-  given: { readonly publicUrl: string; readonly kratosFile: string | undefined },
+  given: Pick<ServerConfig, 'kratosFile' | 'kratosKeys'> & { readonly publicUrl: string },
   raw: unknown,
 ): Promise<AccountsConfig> {
   // Without a base URL of its own, what administrators are answered is relative to where they asked.
   const urls = { publicUrl: given.publicUrl, adminUrl: '' };
-  const { kratosFile } = given;
-  if (kratosFile === undefined) return defaultConfig(urls);
-  const folder = dirname(kratosFile);
+  const { kratosFile, kratosKeys } = given;
+  if (raw === undefined && kratosFile === undefined) return defaultConfig(urls);
+  const folder = kratosFile === undefined ? process.cwd() : dirname(kratosFile);
   // Secure cookies would never come back over plain HTTP, which browsers take for this machine alone.
   const isDev = false;
   return readKratos(raw, {
     ...{ ...urls, isDev, load: (url: string) => load(url, folder) },
     list: (name) => list(resolve(folder, name)),
+    variables: variablesByPath(kratosKeys),
   });
 }
 

@@ -4,8 +4,11 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { KratosKeys } from '../accounts/index.ts';
 import { PosternError } from '../kernel/index.ts';
 import { adminSocketPath, loadServerConfig, type ServerConfig, serverHome } from './config.ts';
+import { readEnvironment } from './environment.ts';
+import { KetoKeys } from './permission-config.ts';
 
 let home: string;
 let env: NodeJS.ProcessEnv;
@@ -42,7 +45,13 @@ describe('the configuration', () => {
     const { permissions, ...rest } = config;
     expect(rest).toEqual({
       ...{ ...DEFAULTS, home, rootKeyFile: join(home, 'root.key') },
-      ...{ apis: [], hasAccounts: true, accountsUrl: undefined, kratosFile: undefined },
+      ...{
+        apis: [],
+        hasAccounts: true,
+        accountsUrl: undefined,
+        kratosFile: undefined,
+        kratosKeys: [],
+      },
       accountsAdmin: { host: '127.0.0.1', port: 4434, isOpen: false },
     });
     const own = (port: number) => ({ host: '127.0.0.1', port, isOpen: false, cors: undefined });
@@ -51,6 +60,25 @@ describe('the configuration', () => {
       ...{ model: undefined, maxBatchSize: 10, isStrict: false },
     });
     expect(Object.isFrozen(config)).toBe(true);
+  });
+  it('takes nothing from variables of other tools unless it is called by their name', () => {
+    const env = { SERVE_PUBLIC_PORT: '1234', LOG_LEVEL: 'trace', LIMIT_MAX_READ_DEPTH: '7' };
+    expect(load(env)).toMatchObject({ ...DEFAULTS, kratosKeys: [] });
+    expect(load(env).permissions?.maxReadDepth).toBeUndefined();
+    const kratosKeys = readEnvironment(KratosKeys, env);
+    expect(loadServerConfig({ env: { POSTERN_SERVER_HOME: home }, kratosKeys })).toMatchObject({
+      public: { host: '127.0.0.1', port: 1234 },
+      logLevel: 'debug',
+    });
+    const ours = { POSTERN_SERVER_HOME: home, POSTERN_LISTEN_PUBLIC: '127.0.0.1:4321' };
+    expect(loadServerConfig({ env: ours, kratosKeys }).public.port).toBe(4321);
+    const ketoKeys = readEnvironment(KetoKeys, env);
+    const asKeto = loadServerConfig({ env: { POSTERN_SERVER_HOME: home }, ketoKeys });
+    expect(asKeto.permissions?.maxReadDepth).toBe(7);
+    const wrong = readEnvironment(KetoKeys, { LIMIT_MAX_READ_DEPTH: '0' });
+    expect(() => loadServerConfig({ env: { POSTERN_SERVER_HOME: home }, ketoKeys: wrong })).toThrow(
+      /^LIMIT_MAX_READ_DEPTH \(from the environment\) /,
+    );
   });
   it.each(['', '{}', '# nothing yet\n', 'null'])('is the default with the file %j', (text) => {
     file(text);

@@ -10,6 +10,7 @@ import { Value } from 'typebox/value';
 import { parse } from 'yaml';
 import { PosternError, parseDurationMs, Secret } from '../kernel/index.ts';
 import { parseAddress } from '../trust/light.ts';
+import { type EnvironmentKey, overlay } from './environment.ts';
 import {
   loadPermissionConfig,
   type PermissionConfig,
@@ -121,6 +122,8 @@ export interface ServerConfig {
   readonly hasAccounts: boolean;
   /** A kratos.yml; undefined: our defaults. */
   readonly kratosFile: string | undefined;
+  /** Keys of it that come from the environment, of who called the program `kratos`. */
+  readonly kratosKeys: readonly EnvironmentKey[];
   readonly accountsAdmin: {
     readonly host: string;
     readonly port: number;
@@ -198,8 +201,8 @@ function level({ value = 'info', origin }: Setting<string>): ServerConfig['logLe
 }
 
 /** Where a kratos.yml says that it listens: `serve.*.host` and `serve.*.port`. */
-function listenersOf(path: string): { readonly public?: string; readonly admin?: string } {
-  const serve: unknown = Reflect.get(Object(readFile(path)), 'serve');
+function listenersOf(kratos: unknown): { readonly public?: string; readonly admin?: string } {
+  const serve: unknown = Reflect.get(Object(kratos), 'serve');
   const at = (name: 'public' | 'admin', fallback: number): string | undefined => {
     const part: unknown = Reflect.get(Object(serve), name);
     const host: unknown = Reflect.get(Object(part), 'host');
@@ -213,6 +216,19 @@ function listenersOf(path: string): { readonly public?: string; readonly admin?:
     ...(open === undefined ? {} : { public: open }),
     ...(admin === undefined ? {} : { admin }),
   };
+}
+
+/** Ory's levels, by ours. */
+const ORY_LEVELS: Readonly<Record<string, ServerConfig['logLevel']>> = {
+  ...{ trace: 'debug', debug: 'debug', info: 'info', warn: 'warn', warning: 'warn' },
+  ...{ error: 'error', fatal: 'error', panic: 'error' },
+};
+
+/** `log.level` of whoever comes from Ory's tools; undefined where it is not said. */
+function oryLevel(raw: unknown): string | undefined {
+  const level: unknown = Reflect.get(Object(Reflect.get(Object(raw), 'log')), 'level');
+  if (typeof level !== 'string' || level === '') return undefined;
+  return ORY_LEVELS[level.toLowerCase()] ?? level;
 }
 
 const API_LIFESPAN_MAX_MS = 24 * 3_600_000;
@@ -244,6 +260,9 @@ export function loadServerConfig(
     permissionsFile?: string;
     /** A `kratos.yml`, with the addresses that it listens at. */
     kratosFile?: string;
+    /** Keys of either that the environment gives, of who called the program by the tool's name. */
+    kratosKeys?: readonly EnvironmentKey[];
+    ketoKeys?: readonly EnvironmentKey[];
   } = {},
 ): ServerConfig {
   const env = o.env ?? process.env;
@@ -270,7 +289,10 @@ export function loadServerConfig(
   const text = (variable: string, key: string, value?: string): string | undefined =>
     setting(variable, key, value).value;
   const kratosFile = o.kratosFile === undefined ? undefined : resolve(o.kratosFile);
-  const listens = kratosFile === undefined ? {} : listenersOf(kratosFile);
+  const { kratosKeys = [], ketoKeys = [] } = o;
+  const kratos = overlay(kratosFile === undefined ? {} : readFile(kratosFile), kratosKeys);
+  const listens = listenersOf(kratos);
+  const toolLevel = oryLevel(kratos) ?? oryLevel(overlay({}, ketoKeys));
   const rootKey = text('POSTERN_ROOT_KEY', 'root key');
   return Object.freeze({
     home,
@@ -288,6 +310,7 @@ export function loadServerConfig(
       o.permissionsFile === undefined ? file.permissions : resolve(o.permissionsFile),
       path === undefined ? home : dirname(resolve(path)),
       env,
+      ketoKeys,
     ),
     apis: apisOf(file.accounts?.apis ?? []),
     hasAccounts: env['POSTERN_ACCOUNTS'] !== 'off' && file.accounts?.enabled !== false,
@@ -295,6 +318,7 @@ export function loadServerConfig(
       kratosFile !== undefined || file.accounts?.kratos === undefined
         ? kratosFile
         : resolve(path === undefined ? home : dirname(resolve(path)), file.accounts.kratos),
+    kratosKeys,
     accountsAdmin: {
       ...address(
         setting(
@@ -311,6 +335,10 @@ export function loadServerConfig(
       'accounts.public_url',
       file.accounts?.public_url,
     )?.replace(/\/+$/, ''),
-    logLevel: level(setting('POSTERN_LOG_LEVEL', 'log_level', file.log_level)),
+    logLevel: level(
+      toolLevel !== undefined && !env['POSTERN_LOG_LEVEL']
+        ? { value: toolLevel, origin: 'log.level' }
+        : setting('POSTERN_LOG_LEVEL', 'log_level', file.log_level),
+    ),
   });
 }

@@ -5,5 +5,6 @@ export {
   ServerConfigSchema,
   serverHome,
 } from './config.ts';
+export { takeDialect } from './dialect.ts';
 export { type RunningServer, runServer } from './server.ts';
 export { readServerState, type ServerState } from './state.ts';

@@ -11,6 +11,7 @@ import { parse } from 'yaml';
 import { PosternError, parseDurationMs } from '../kernel/index.ts';
 import { parseAddress } from '../trust/light.ts';
 import { CorsFile, type CorsRules, readCors } from './cors.ts';
+import { type EnvironmentKey, overlay, variablesByPath } from './environment.ts';
 
 const Strict = { additionalProperties: false } as const;
 const Port = Type.Object(
@@ -106,6 +107,13 @@ const ConfigFile = Type.Object(
 export const PermissionConfigFile: TSchema = ConfigFile;
 type Raw = Static<typeof ConfigFile>;
 
+/** What variables of Keto's names give: its own keys, and secrets that are not used here but not handed on either. */
+export const KetoKeys: TSchema = Type.Object({
+  ...Type.Pick(ConfigFile, ['serve', 'namespaces', 'limit', 'feature_flags', 'dsn']).properties,
+  log: Type.Object({ level: Type.String(), format: Type.String() }),
+  secrets: Type.Object({ pagination: Type.Array(Type.String()) }),
+});
+
 export interface PermissionListener {
   readonly host: string;
   readonly port: number;
@@ -143,9 +151,13 @@ function fileOf(path: string): unknown {
   }
 }
 
-function check(raw: unknown, origin: string): Raw {
+function check(raw: unknown, origin: string, keys: readonly EnvironmentKey[]): Raw {
   if (Value.Check(ConfigFile, raw)) return raw;
   const [first] = Value.Errors(ConfigFile, raw);
+  const place = (first?.instancePath ?? '').slice(1).replaceAll('/', '.');
+  const variable = variablesByPath(keys).get(place);
+  if (variable !== undefined)
+    throw new PosternError('invalid', `${variable} (from the environment) ${first?.message ?? ''}`);
   throw new PosternError(
     'invalid',
     `${origin} is not valid: ${first?.instancePath || '/'} ${first?.message ?? ''}`,
@@ -168,20 +180,22 @@ function sourceOf(namespaces: Raw['namespaces'], folder: string): ModelSource | 
 
 /**
  * Reads the part: `undefined`, a path of a `keto.yml`, or its keys. `folder` is that of the configuration file. The
- * addresses can also come from `POSTERN_LISTEN_PERMISSIONS_READ`, `_WRITE`, `_OPL` and `_METRICS`. Answers undefined
- * when permissions are turned off. Throws `invalid`, naming the key.
+ * addresses can also come from `POSTERN_LISTEN_PERMISSIONS_READ`, `_WRITE`, `_OPL` and `_METRICS`; `keys` are those that
+ * variables of Keto's own names give. Answers undefined when permissions are turned off. Throws `invalid`, naming the key.
  */
 export function loadPermissionConfig(
   part: unknown,
   folder: string,
   env: NodeJS.ProcessEnv,
+  keys: readonly EnvironmentKey[] = [],
 ): PermissionConfig | undefined {
   const path = typeof part === 'string' ? resolve(folder, part) : undefined;
   if (path !== undefined && !existsSync(path))
     throw new PosternError('invalid', `permissions: there is no file ${path}`);
   const raw = check(
-    path === undefined ? (part ?? {}) : fileOf(path),
+    overlay(path === undefined ? (part ?? {}) : fileOf(path), keys),
     path ?? 'The part permissions: of the configuration',
+    keys,
   );
   const isEnabled = env['POSTERN_PERMISSIONS'] !== 'off' && raw.enabled !== false;
   if (!isEnabled) return undefined;

@@ -142,6 +142,7 @@ export async function runServer(
           {
             publicUrl: config.accountsUrl ?? `http://${config.public.host}:${publicPort.port}`,
             kratosFile: config.kratosFile,
+            kratosKeys: config.kratosKeys,
             apis: config.apis,
           },
           { store, fabric, audit, logger, version: o.version },

@@ -10,6 +10,9 @@ import { until, World } from '../harness/postern.ts';
 const world = new World();
 const PASSWORD = 'correct horse battery';
 let base = '';
+let admin = '';
+let names = 0;
+const newName = (): string => `key-${++names}`;
 
 interface Got {
   readonly path: string;
@@ -70,8 +73,12 @@ selfservice:
             - ${hook('/ignored', `body: "base64://${FORM}", headers: { Content-Type: application/x-www-form-urlencoded }, response: { ignore: true }`)}
             - { hook: session }
     settings:
-      after: { profile: { hooks: [ ${hook('/settings', `body: "base64://${WHOLE}", response: { parse: true }`)} ] } }
+      after: { profile: { hooks: [ ${hook('/settings', `body: "base64://${WHOLE}", response: { parse: true }`)}, { hook: notify_previous_addresses } ] } }
     recovery: { enabled: true }
+courier:
+  templates:
+    verifiable_address_changed:
+      email: { subject: "base64://${Buffer.from('Changed for {{ .Identity.traits.email }}').toString('base64')}" }
 identity:
   default_schema_id: person
   schemas: [ { id: person, url: "file://person.json" } ]
@@ -109,10 +116,11 @@ beforeAll(async () => {
   writeFileSync(config, 'accounts: { kratos: kratos.yml }\n');
   await world.startServer('--config', config);
   await world.ok('admin', 'enroll');
-  const state: { public: string } = JSON.parse(
+  const state: { public: string; accounts_admin: string } = JSON.parse(
     readFileSync(join(world.serverHome, 'server.json'), 'utf8'),
   );
   base = `http://${state.public}`;
+  admin = state.accounts_admin;
 }, 60_000);
 afterAll(async () => {
   await world.close();
@@ -312,6 +320,35 @@ describe('at a login', () => {
 });
 
 describe('in the settings', () => {
+  it('the previous address is told of a change, in the transaction that made it', async () => {
+    const { body } = await register('before@example.com');
+    await register('taken@example.com');
+    const token = { 'x-session-token': body.session_token };
+    const change = async (email: string): Promise<number> => {
+      const { body: flow } = await api('GET', '/self-service/settings/api', undefined, token);
+      const sent = { method: 'profile', traits: { email } };
+      return (await api('POST', `/self-service/settings?flow=${flow.id}`, sent, token)).status;
+    };
+    const mails = async (): Promise<{ subject: string; body: string; template_type: string }[]> => {
+      const key = await world.ok('admin', 'token', 'create', newName(), '--scope', 'accounts:*');
+      const answer = await fetch(
+        `http://${admin}/admin/courier/messages?recipient=before@example.com`,
+        { headers: { authorization: `Bearer ${key}` } },
+      );
+      return (await answer.json()) as { subject: string; body: string; template_type: string }[];
+    };
+    expect(await change('taken@example.com')).toBe(400);
+    expect(await change('before@example.com')).toBe(200);
+    expect(await mails()).toEqual([]);
+    expect(await change('later@example.com')).toBe(200);
+    const [notice, ...more] = await mails();
+    expect(more).toEqual([]);
+    expect(notice?.template_type).toBe('verifiable_address_changed');
+    expect(notice?.subject).toBe('Changed for later@example.com');
+    expect(notice?.body).toContain('tell whoever runs');
+    expect(notice?.body).not.toContain('later@example.com');
+  });
+
   it('a parsed hook changes what is stored, or stops it', async () => {
     const { body } = await register('set@example.com');
     const token = { 'x-session-token': body.session_token };

@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import type { Via } from '../account.ts';
 import type { OwnTemplates } from '../courier/own-templates.ts';
+import type { Recipients } from '../hooks/notices.ts';
 import { HEADERS_TOLD, type WebHook } from '../hooks/settings.ts';
 import type { Program } from '../jsonnet/index.ts';
 import type { OutgoingRequest } from '../outgoing/request.ts';
@@ -15,12 +16,16 @@ export type HookName =
   | 'require_verified_address'
   | 'revoke_active_sessions'
   | 'verification'
+  | 'notify_previous_addresses'
+  | 'verify_new_address'
   | 'web_hook';
 
 export interface HookConfig {
   readonly hook: HookName;
   /** Of `web_hook`. */
   readonly web?: WebHook;
+  /** Of `notify_previous_addresses`. */
+  readonly recipients?: Recipients;
 }
 
 /** What happens after a flow has succeeded, in general or by one method. */

@@ -128,10 +128,11 @@ async function templatesOf(
       for (const [name, template] of await templatesIn(`${root}/${folderOf(type)}`, type, o))
         made.set(name, template);
   const given = part.at('templates');
+  // Most kinds have a form for who is known and one for who is not; a notice has one alone.
   for (const kind of given.keys())
-    for (const validity of given.at(kind).keys()) {
-      const type = `${kind}_${validity}`;
-      const place = given.at(kind, validity);
+    for (const validity of isTemplateType(kind) ? [undefined] : given.at(kind).keys()) {
+      const type = validity === undefined ? kind : `${kind}_${validity}`;
+      const place = validity === undefined ? given.at(kind) : given.at(kind, validity);
       if (!isTemplateType(type)) refuse(place.path, 'is no kind of message that is sent here');
       const places: Readonly<Record<TemplatePart, Part>> = {
         subject: place.at('email', 'subject'),

@@ -5,6 +5,7 @@
  */
 import { PosternError } from '../../kernel/index.ts';
 import type { FlowKind } from '../flows/flow.ts';
+import { RECIPIENTS } from '../hooks/notices.ts';
 import type { WebHook } from '../hooks/settings.ts';
 import type { AfterConfig, FlowConfig, HookConfig, HookName } from './config.ts';
 import type { Part } from './part.ts';
@@ -18,7 +19,10 @@ const AFTER: Readonly<Record<FlowKind, readonly HookName[]>> = {
     ...(['verification', 'show_verification_ui'] as const),
   ],
   registration: ['web_hook', 'session', 'show_verification_ui', 'verification'],
-  settings: ['web_hook', 'revoke_active_sessions', 'show_verification_ui'],
+  settings: [
+    ...(['web_hook', 'revoke_active_sessions', 'show_verification_ui'] as const),
+    ...(['notify_previous_addresses', 'verify_new_address'] as const),
+  ],
   recovery: ['web_hook', 'revoke_active_sessions'],
   verification: ['web_hook'],
 };
@@ -30,11 +34,6 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
     'take it out: selfservice.flows.registration.style is profile_first without it',
   ],
   ['b2b_sso', 'organisations are not supported; take it out'],
-  [
-    'verify_new_address',
-    'take it out: a changed address is stored unverified, and verified by mail',
-  ],
-  ['notify_previous_addresses', 'take it out, or send the notice from a web_hook'],
 ]);
 
 function fault(part: Part, why: string, hint?: string): PosternError {
@@ -83,6 +82,8 @@ async function hookOf(item: Part, known: readonly HookName[], load: Load): Promi
   const hook = known.find((k) => k === name);
   if (hook === undefined)
     throw fault(item, `the hook "${name}" does nothing here`, `known here: ${known.join(', ')}`);
+  if (hook === 'notify_previous_addresses')
+    return { hook, recipients: item.at('config', 'recipients').oneOf(RECIPIENTS) ?? 'removed' };
   if (hook !== 'web_hook') return { hook };
   return { hook, web: await webHookOf(item.at('config'), load) };
 }

@@ -17,17 +17,27 @@ export function refuse(path: string, why: string): never {
 /** A part of the file by its path; undefined where it is absent. */
 export class Part {
   readonly #raw: unknown;
-  readonly path: string;
-  constructor(raw: unknown, path: string) {
+  readonly #path: string;
+  readonly #variables: ReadonlyMap<string, string>;
+  /** `variables`: which environment variable gave a key, by the key's path. */
+  constructor(raw: unknown, path: string, variables: ReadonlyMap<string, string> = new Map()) {
     this.#raw = raw;
-    this.path = path;
+    this.#path = path;
+    this.#variables = variables;
+  }
+
+  /** Where it stands, and the variable that it came from. */
+  get path(): string {
+    const variable = this.#variables.get(this.#path);
+    return variable === undefined ? this.#path : `${this.#path} (${variable})`;
   }
 
   at(...names: readonly string[]): Part {
     let raw = this.#raw;
     for (const name of names)
       raw = isRecord(raw) && Object.hasOwn(raw, name) ? raw[name] : undefined;
-    return new Part(raw, [this.path, ...names].filter((p) => p !== '').join('.'));
+    const path = [this.#path, ...names].filter((p) => p !== '').join('.');
+    return new Part(raw, path, this.#variables);
   }
   get isThere(): boolean {
     return this.#raw !== undefined && this.#raw !== null;
@@ -73,7 +83,7 @@ export class Part {
   items(): readonly Part[] {
     if (!this.isThere) return [];
     const list: unknown[] = Array.isArray(this.#raw) ? this.#raw : refuse(this.path, 'is no list');
-    return list.map((item, i) => new Part(item, `${this.path}[${i}]`));
+    return list.map((item, i) => new Part(item, `${this.#path}[${i}]`, this.#variables));
   }
   oneOf<T extends string>(known: readonly T[]): T | undefined {
     const text = this.text();

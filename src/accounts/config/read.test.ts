@@ -152,6 +152,18 @@ describe('a kratos.yml', () => {
       'selfservice: { default_browser_return_url: "http://x" }\ncourier: { templates: { stub: { valid: {} } } }',
       'courier.templates.stub.valid is no kind of message',
     ],
+    [
+      'selfservice: { default_browser_return_url: "http://x", flows: { settings: { after: { profile: { hooks: [ { hook: notify_previous_addresses, config: { recipients: everybody } } ] } } } } }',
+      'config.recipients is "everybody"',
+    ],
+    [
+      'selfservice: { default_browser_return_url: "http://x", flows: { settings: { after: { profile: { hooks: [ { hook: verify_new_address } ] } } } } }',
+      'enable selfservice.flows.verification',
+    ],
+    [
+      'selfservice: { default_browser_return_url: "http://x", flows: { registration: { after: { hooks: [ { hook: notify_previous_addresses } ] } } } }',
+      'the hook "notify_previous_addresses" does nothing here',
+    ],
   ])('that says %j is refused by name', async (text, why) => {
     await expect(read(text)).rejects.toThrow(why);
   });

@@ -236,9 +236,11 @@ export async function readKratos(
     readonly isDev: boolean;
     readonly load: Load;
     readonly list: List;
+    /** Which environment variable gave a key, by the key's path: messages name it. */
+    readonly variables?: ReadonlyMap<string, string>;
   },
 ): Promise<AccountsConfig> {
-  const file = new Part(raw, '');
+  const file = new Part(raw, '', o.variables);
   const strange = file.keys().find((name) => !KNOWN.includes(name));
   if (strange !== undefined) refuse(strange, 'is not known');
   const publicUrl = slashless(file.at('serve', 'public', 'base_url').text() ?? o.publicUrl);
@@ -257,6 +259,14 @@ export async function readKratos(
   const schemas = await schemasOf(file.at('identity'), o.load);
   const isLegacy = file.at('identity', 'default_schema_url').isThere;
   const isOneStep = registration.at('enable_legacy_one_step').flag() === true || isLegacy;
+  const isDeferring = [settings.at('after'), settings.at('after', 'profile')].some((part) =>
+    part
+      .at('hooks')
+      .items()
+      .some((item) => item.at('hook').value === 'verify_new_address'),
+  );
+  if (isDeferring && verification.at('enabled').flag() !== true)
+    refuse(settings.path, 'has the hook verify_new_address: enable selfservice.flows.verification');
   if (file.at('oauth2_provider', 'url').isThere)
     throw new PosternError('unsupported', 'kratos.yml: oauth2_provider is not supported');
   return {

@@ -19,6 +19,7 @@ const OWN: Readonly<Record<TemplateType, readonly string[]>> = {
   verification_invalid: [],
   login_code_valid: ['LoginCode', ...VALID],
   registration_code_valid: ['RegistrationCode', 'Traits', ...VALID],
+  verifiable_address_changed: ['ChangedAt', 'Identity'],
 };
 
 export const TEMPLATE_TYPES = Object.keys(OWN) as readonly TemplateType[];

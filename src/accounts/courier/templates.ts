@@ -104,6 +104,12 @@ function letterOf(type: TemplateType, { site, data }: TemplateFacts): Letter {
         code: text(data, 'RegistrationCode'),
         end: NOT_YOU,
       };
+    case 'verifiable_address_changed':
+      return {
+        subject: `An address of your account at ${site} was changed`,
+        lead: `An address of your account at ${site} was changed (${text(data, 'ChangedAt')}).`,
+        end: `If this was you, there is nothing to do. If it was not, tell whoever runs ${site} at once.`,
+      };
   }
 }
 

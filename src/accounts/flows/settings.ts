@@ -3,13 +3,12 @@
  * self-service settings). INVARIANT: a flow acts for the person who began it alone, and credentials change only in a
  * session that was proved a short while ago.
  */
-import { PosternError } from '../../kernel/index.ts';
 import type { Account, Session, VerifiableAddress } from '../account.ts';
-import { newRecoveryAddress, newVerifiableAddress } from '../addresses.ts';
 import { hasHook } from '../hooks/configured.ts';
-import { type Services, schemaOf } from '../services.ts';
+import type { Services } from '../services.ts';
 import { FLOW, INVALID, SETTINGS } from '../ui/message.ts';
 import type { UiNode, UiText } from '../ui/node.ts';
+import { isIdentifierTaken, withAddresses } from './addresses.ts';
 import { FlowFault } from './fault.ts';
 import { isSureEnough } from './finish.ts';
 import {
@@ -23,6 +22,13 @@ import {
 } from './flow.ts';
 import { csrfNode, tellProblems, withTyped } from './form.ts';
 import { type Changed, type Method, withFreshChallenges } from './method.ts';
+import {
+  digestOf,
+  isAnothers,
+  newAddresses,
+  type PendingChange,
+  prepareNotices,
+} from './pending-change.ts';
 import type { VerificationFlows } from './verification.ts';
 
 export interface BeginSettings {
@@ -36,6 +42,8 @@ export interface BeginSettings {
 export type SettingsOutcome =
   | { readonly kind: 'shown'; readonly flow: Flow; readonly status: 200 | 400 }
   | { readonly kind: 'detour'; readonly flow: Flow; readonly url: string }
+  /** Changed once the new address is verified, at the address that is named. */
+  | { readonly kind: 'pending'; readonly flow: Flow; readonly url: string }
   | { readonly kind: 'changed'; readonly flow: Flow; readonly account: Account };
 
 export class SettingsFlows {
@@ -176,12 +184,17 @@ export class SettingsFlows {
       ...occasion,
       account: withAddresses(this.#services, { ...wanted, updatedAtMs: clock.now() }),
     });
+    if (hasHook(config, 'settings', flow.active, 'verify_new_address')) {
+      const brought = newAddresses(before, account);
+      if (brought.length > 0) return this.#defer(flow, before, account, brought, session);
+    }
     const isOnlySession = hasHook(config, 'settings', flow.active, 'revoke_active_sessions');
     const known = new Set(before.verifiableAddresses.map((a) => a.value));
     const fresh = account.verifiableAddresses.filter((a) => !known.has(a.value) && !a.verified);
     const verifications = config.flows.verification.isEnabled
       ? await Promise.all(fresh.map((a) => this.#verificationFor(flow, account, a)))
       : [];
+    const notices = await prepareNotices(this.#services, flow, before, account);
     const done = this.#methods.reduce((f, { afterSettings }) => afterSettings?.(f) ?? f, flow);
     const saved: Flow = {
       ...this.#prepared(done, account),
@@ -197,6 +210,7 @@ export class SettingsFlows {
       const kept = await store.write(async (trx) => {
         await accounts.replace(trx, preparedAccount);
         for (const v of verifications) await v.put(trx);
+        for (const put of notices) await put(trx);
         if (proved !== undefined && session !== undefined)
           await sessions.addMethod(trx, session, proved, false);
         if (isOnlySession) await sessions.revokeAll(trx, account.id, session?.id);
@@ -211,22 +225,57 @@ export class SettingsFlows {
       await hooks.tell(flow.active, { ...occasion, account });
       return { kind: 'changed', flow: kept, account };
     } catch (reason) {
-      const isTaken =
-        reason instanceof PosternError &&
-        reason.code === 'conflict' &&
-        reason.message.includes('identifier');
-      if (isTaken) throw problem(INVALID.duplicate);
+      if (isIdentifierTaken(reason)) throw problem(INVALID.duplicate);
       throw reason;
     }
+  }
+
+  /** Keeps a change until its new address is verified (`verify_new_address`); nothing of the account is stored. */
+  async #defer(
+    flow: Flow,
+    before: Account,
+    wanted: Account,
+    brought: readonly VerifiableAddress[],
+    session: Session | undefined,
+  ): Promise<SettingsOutcome> {
+    const { flows, store, audit } = this.#services;
+    const [address] = brought;
+    if (address === undefined || brought.length > 1) throw problem(SETTINGS.tooManyAddresses);
+    if (session === undefined) throw new FlowFault('session_inactive');
+    const { value, via } = address;
+    if (await isAnothers(this.#services, value, via, before.id)) throw problem(INVALID.duplicate);
+    const verification = await this.#verificationFor(flow, wanted, address, {
+      ...{ accountId: before.id, sessionId: session.id, settingsFlowId: flow.id },
+      ...{ address: value, via, traitsBefore: digestOf(before.traits), traits: wanted.traits },
+    });
+    const asked: Flow = {
+      ...flow,
+      state: 'show_form',
+      continueWith: [verification.continueWith],
+    };
+    const prepared = await flows.prepare(await this.populate(asked, before));
+    const kept = await store.write(async (trx) => {
+      await verification.put(trx);
+      await audit.append(trx, {
+        actor: before.id,
+        action: 'accounts:settings',
+        resource: `account/${before.id}`,
+        data: { what: 'address asked for' },
+      });
+      return flows.replacePrepared(trx, prepared);
+    });
+    return { kind: 'pending', flow: kept, url: this.#verification.uiUrl(verification.flow) };
   }
 
   #verificationFor(
     flow: Flow,
     account: Account,
     address: VerifiableAddress,
+    pending?: PendingChange,
   ): ReturnType<VerificationFlows['prepareFor']> {
     const { type, requestUrl, csrf, returnTo } = flow;
-    return this.#verification.prepareFor(account, address, { type, requestUrl, csrf, returnTo });
+    const begun = { type, requestUrl, csrf, returnTo };
+    return this.#verification.prepareFor(account, address, begun, pending);
   }
 
   #insistOnFresh(flow: Flow, session: Session | undefined): void {
@@ -258,30 +307,4 @@ const FIELD_METHODS: readonly (readonly [RegExp, string])[] = [
 function methodByField({ fields }: Submission): string | undefined {
   const names = Object.keys(fields);
   return FIELD_METHODS.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
-}
-
-/** The account with the addresses that its traits give; one that was known keeps what was proved of it. */
-export function withAddresses(
-  services: Pick<Services, 'schemas' | 'config' | 'clock'>,
-  account: Account,
-): Account {
-  const schema = schemaOf(services, account);
-  const nowMs = services.clock.now();
-  return {
-    ...account,
-    verifiableAddresses: schema
-      .verifiable(account.traits)
-      .map(
-        (a) =>
-          account.verifiableAddresses.find((b) => b.value === a.value && b.via === a.via) ??
-          newVerifiableAddress(a, nowMs),
-      ),
-    recoveryAddresses: schema
-      .recovery(account.traits)
-      .map(
-        (a) =>
-          account.recoveryAddresses.find((b) => b.value === a.value && b.via === a.via) ??
-          newRecoveryAddress(a, nowMs),
-      ),
-  };
 }

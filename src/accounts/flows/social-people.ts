@@ -14,10 +14,10 @@ import { type Mapped, mergeTraits } from '../social/mapper.ts';
 import type { SocialProvider } from '../social/provider.ts';
 import { FLOW } from '../ui/message.ts';
 import { templateIdentity } from '../view.ts';
+import { withAddresses } from './addresses.ts';
 import { FlowFault } from './fault.ts';
 import { type Flow, FlowProblem, problem } from './flow.ts';
 import type { Authenticated, Registered } from './method.ts';
-import { withAddresses } from './settings.ts';
 
 /** An account, and the address or name by which it stands in the way. */
 export interface Holder {

@@ -6,13 +6,22 @@
 import type { Transaction } from 'kysely';
 import type { Database } from '../../store/index.ts';
 import type { Account, VerifiableAddress, Via } from '../account.ts';
-import { countTry, forgetCode, isCode, newCode, noteCode, sentCode } from '../codes.ts';
+import {
+  countTry,
+  forgetCode,
+  isCode,
+  newCode,
+  noteCode,
+  type SentCode,
+  sentCode,
+} from '../codes.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import type { NewMessage, Services } from '../services.ts';
 import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { FLOW, INVALID, LABEL, VERIFICATION } from '../ui/message.ts';
 import { anchor, input, submit, type UiNode, withValue } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
+import { isIdentifierTaken } from './addresses.ts';
 import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
 import {
@@ -29,6 +38,14 @@ import {
   type Visitor,
 } from './flow.ts';
 import { csrfNode, tellProblems } from './form.ts';
+import {
+  applied,
+  isAnothers,
+  type PendingChange,
+  pendingChange,
+  prepareNotices,
+  withPendingChange,
+} from './pending-change.ts';
 
 export interface BeginVerification {
   readonly type: 'browser' | 'api';
@@ -82,9 +99,12 @@ export class VerificationFlows {
     account: Account,
     address: VerifiableAddress,
     o: BeginVerification,
+    pending?: PendingChange,
   ): Promise<PreparedVerification> {
     const { flows, messages } = this.#services;
-    const sent = await this.#send(this.#new(o, account.id), address.value, address.via, account);
+    const begun = this.#new(o, account.id);
+    const flow = pending === undefined ? begun : withPendingChange(begun, pending);
+    const sent = await this.#send(flow, address.value, address.via, account);
     const puts = await Promise.all(
       sent.messages.map((m) => messages.prepare(aboutFlow(sent.flow, m))),
     );
@@ -180,7 +200,13 @@ export class VerificationFlows {
     value: string,
     account: Account | undefined,
   ): Promise<{ flow: Flow; messages: NewMessage[] }> {
-    const { config } = this.#services;
+    const { accounts, config } = this.#services;
+    const change = pendingChange(flow);
+    if (change?.address === value) {
+      const { accountId, via } = change;
+      if (await isAnothers(this.#services, value, via, accountId)) throw problem(INVALID.duplicate);
+      return this.#send(flow, value, via, await accounts.get(accountId));
+    }
     const sent = await this.#send(flow, value, 'email', account);
     if (account !== undefined || config.flows.verification.isUnknownNotified) return sent;
     return { flow: sent.flow, messages: [] };
@@ -221,7 +247,8 @@ export class VerificationFlows {
   }
 
   async #judge(flow: Flow, code: string, visitor: Visitor): Promise<Flow> {
-    const { fabric, flows, store, accounts, clock, budgets, audit, hooks } = this.#services;
+    const { fabric, flows, store, accounts, clock, budgets, audit, hooks, sessions } =
+      this.#services;
     const sent = sentCode(flow);
     if (sent === undefined) throw problem(VERIFICATION.failedState);
     // By network alone: the flow counts its tries, and strangers' flows must not spend what the person's own needs.
@@ -231,29 +258,54 @@ export class VerificationFlows {
     const counted = await flows.replace(countTry(flow, sent));
     const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
     const isRight = (await isCode(fabric, flow, sent, code, clock.now())) && account !== undefined;
-    if (!isRight || account === undefined) {
+    const change = changeBy(counted, sent);
+    const made =
+      isRight && change !== undefined && account !== undefined
+        ? await applied(this.#services, account, change)
+        : undefined;
+    // A change that is over looks like a code that is.
+    const isOver = change !== undefined && made === undefined;
+    if (!isRight || isOver || account === undefined) {
       const asked = this.#ask(counted, sent.address);
       const wrong = show(asked, asked.ui.nodes, [VERIFICATION.codeInvalid]);
       return flows.replace(wrong);
     }
     const nowMs = clock.now();
-    const verified = markVerified(account, sent.address, sent.via, nowMs);
+    if (
+      made !== undefined &&
+      (await isAnothers(this.#services, sent.address, sent.via, account.id))
+    )
+      throw problem(INVALID.duplicate, undefined, counted);
+    const verified = markVerified(made?.account ?? account, sent.address, sent.via, nowMs);
     await keeping(counted, () =>
       hooks.ask(undefined, { flow: counted, account: verified, request: visitor.request }),
     );
     const prepared = await accounts.prepare(verified);
     const passed = await flows.prepare(this.#passed(forgetCode(counted), sent.via));
-    return store.write(async (trx) => {
-      await accounts.replace(trx, prepared);
+    const notices = made
+      ? await prepareNotices(this.#services, made.settings, account, verified)
+      : [];
+    const kept = await store.write(async (trx) => {
+      if (change !== undefined && !(await sessions.isUnrevoked(change.sessionId, trx)))
+        throw problem(VERIFICATION.codeInvalid, undefined, counted);
+      await accounts.replace(trx, prepared).catch((reason: unknown) => {
+        throw isIdentifierTaken(reason) ? problem(INVALID.duplicate, undefined, counted) : reason;
+      });
+      for (const put of notices) await put(trx);
       await budgets.giveBack(trx, spent);
       await audit.append(trx, {
         actor: account.id,
         action: 'accounts:verify',
         resource: `account/${account.id}`,
-        data: { via: sent.via },
+        data: { via: sent.via, ...(change === undefined ? {} : { what: 'address changed' }) },
       });
       return flows.replacePrepared(trx, passed);
     });
+    if (made !== undefined)
+      await hooks.tell(made.settings.active, {
+        ...{ flow: made.settings, account: verified, request: visitor.request },
+      });
+    return kept;
   }
 
   #choose(flow: Flow): Flow {
@@ -301,6 +353,16 @@ export class VerificationFlows {
     );
     return { ...shown, ui: { ...shown.ui, method: 'GET', action: target } };
   }
+}
+
+/** The change that a code decides on: only the one that went to its new address. */
+function changeBy(flow: Flow, sent: SentCode): PendingChange | undefined {
+  const change = pendingChange(flow);
+  const isOfIt =
+    change?.address === sent.address &&
+    change.via === sent.via &&
+    change.accountId === sent.accountId;
+  return isOfIt ? change : undefined;
 }
 
 /** The account with an address verified; as it is when the address is no longer among its own. */

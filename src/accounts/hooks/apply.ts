@@ -3,8 +3,8 @@
  * them anew. Pure but for the clock. INVARIANT: a hook can not give an account an address that its traits do not.
  */
 import type { Account, VerifiableAddress } from '../account.ts';
+import { withAddresses } from '../flows/addresses.ts';
 import { FlowProblem } from '../flows/flow.ts';
-import { withAddresses } from '../flows/settings.ts';
 import { withTraits } from '../methods/profile.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import { type Services, schemaOf } from '../services.ts';

@@ -48,5 +48,7 @@ export function addAdminAccounts(app: FastifyInstance, parts: AdminParts): void 
   // What belongs to the public surface is found there.
   const { publicUrl } = parts.manager.services.config;
   for (const path of ['/self-service/*', '/schemas', '/schemas/*', '/sessions/whoami'])
-    app.get(path, (request, reply) => reply.redirect(`${publicUrl}${request.url}`, 307));
+    app.get(path, (request, reply) =>
+      reply.redirect(`${publicUrl}${request.url.slice(app.prefix.length)}`, 307),
+    );
 }

@@ -171,6 +171,10 @@ export class OutcomeAnswers {
   ): Promise<FastifyReply> {
     if (outcome.kind === 'detour') return goTo(outcome.url, reply, flavour);
     if (outcome.kind === 'shown') return this.shown(outcome, reply, flavour);
+    if (outcome.kind === 'pending')
+      return flavour === 'html'
+        ? seeOther(reply, outcome.url)
+        : reply.send(await this.view(outcome.flow));
     if (flavour === 'html') {
       const target = outcome.flow.returnTo ?? this.#config.flows.settings.after.defaultReturnUrl;
       return seeOther(reply, target ?? uiUrl(this.#config, 'settings', outcome.flow));

@@ -73,6 +73,10 @@ export const REGISTRATION = {
 
 /** Settings: 1050000. */
 export const SETTINGS = {
+  tooManyAddresses: error(
+    4050002,
+    'Only one address can be changed at a time. Please change each by itself.',
+  ) as UiText,
   saved: success(1050001, 'Your changes have been saved') as UiText,
   link: (provider: string): UiText => info(1050002, `Link ${provider}`, { provider }),
   unlink: (provider: string): UiText => info(1050003, `Unlink ${provider}`, { provider }),

@@ -1,6 +1,6 @@
 /**
- * The words of Kratos's command line that start it, for the program under the name `kratos`. It must never do less than a
- * script that calls it expects without saying so.
+ * The words of Kratos's command line, for the program under the name `kratos`: here those that start it. It must never do
+ * less than a script that calls it expects without saying so.
  */
 import type { Command } from 'commander';
 import { PosternError } from '../../kernel/index.ts';
@@ -8,9 +8,13 @@ import { define } from '../command.ts';
 import { usageError } from '../exit.ts';
 import { done, note } from '../talk.ts';
 import { programVersion } from '../version.ts';
+import { registerKratosIdentities } from './account-kratos-identities.ts';
+import { registerKratosTools } from './account-kratos-tools.ts';
 
 /** Adds the words. */
 export function register(program: Command): void {
+  registerKratosIdentities(program);
+  registerKratosTools(program);
   define(program, 'version', 'The version of this program', {
     run: () => ({ machine: programVersion(), json: { version: programVersion() } }),
   });
@@ -28,7 +32,10 @@ export function register(program: Command): void {
       const { serveHere } = await import('./server.ts');
       const file = flags.text('config');
       note('dsn is not used: state is in the server home, or in POSTERN_DATABASE (postgres://…)');
-      return serveHere(file === undefined ? {} : { kratosFile: file });
+      return serveHere({
+        dialect: 'kratos',
+        ...(file === undefined ? {} : { kratosFile: file }),
+      });
     },
   });
 

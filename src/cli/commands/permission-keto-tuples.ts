@@ -8,7 +8,7 @@ import { usageError } from '../exit.ts';
 import { text } from '../json.ts';
 import { type Result, table } from '../output.ts';
 import { note } from '../talk.ts';
-import { formatOptions, ketoResult, type Shown } from './permission-keto-format.ts';
+import { formatOptions, oryResult, type Shown } from './ory-format.ts';
 import { ketoServer, remoteOptions } from './permission-keto-remote.ts';
 import { shownTuple, tupleTable } from './permission-print.ts';
 import {
@@ -87,7 +87,7 @@ export function registerKetoTuples(program: Command): void {
         const tuples = givenTuples(args, flags);
         const client = await ketoServer(flags, 'write');
         await writeTuples(client, action === 'create' ? 'insert' : 'delete', tuples);
-        return ketoResult(flags, shown(tuples));
+        return oryResult(flags, shown(tuples));
       },
     });
 
@@ -113,7 +113,7 @@ export function registerKetoTuples(program: Command): void {
       const files = [...flags.list('file'), ...args];
       const name = (file: string): string => (file === '-' ? 'standard input' : file);
       const tuples = files.flatMap((file) => readTupleLines(readSource(file), name(file)));
-      return ketoResult(flags, shown(tuples));
+      return oryResult(flags, shown(tuples));
     },
   });
 }
@@ -129,7 +129,7 @@ async function deleteAll(flags: Flags): Promise<Result | undefined> {
   if (!isForced) {
     note('Nothing is deleted without --force; it would be:');
     const json = { relation_tuples: tuples, is_last_page: true, next_page_token: '' };
-    return ketoResult(flags, { text: tupleTable(tuples, ''), json, quiet: lines(tuples) });
+    return oryResult(flags, { text: tupleTable(tuples, ''), json, quiet: lines(tuples) });
   }
   const writer = await ketoServer(flags, 'write');
   const names = new Set(
@@ -159,7 +159,7 @@ async function get(args: readonly string[], flags: Flags): Promise<Result> {
     [[nextPageToken, String(isLastPage)]],
     '',
   );
-  return ketoResult(flags, {
+  return oryResult(flags, {
     text: `${tupleTable(tuples, 'NAMESPACE  OBJECT  RELATION NAME  SUBJECT')}\n\n${page}`,
     json: { relation_tuples: tuples, is_last_page: isLastPage, next_page_token: nextPageToken },
     quiet: lines(tuples),

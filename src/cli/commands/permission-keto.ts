@@ -11,7 +11,7 @@ import type { Result } from '../output.ts';
 import type { Query } from '../permission-client.ts';
 import { done, note } from '../talk.ts';
 import { programVersion } from '../version.ts';
-import { formatOptions, ketoResult } from './permission-keto-format.ts';
+import { formatOptions, oryResult } from './ory-format.ts';
 import { ketoServer, readiness, remoteOptions } from './permission-keto-remote.ts';
 import { registerKetoTuples } from './permission-keto-tuples.ts';
 import { expandText } from './permission-print.ts';
@@ -32,7 +32,7 @@ export function register(program: Command): void {
       const query = askQuery(flags);
       const client = await ketoServer(flags, 'read');
       const { isAllowed } = await askCheck(client, readTupleWords(args), query);
-      return ketoResult(flags, {
+      return oryResult(flags, {
         text: isAllowed ? 'Allowed' : 'Denied',
         json: { allowed: isAllowed },
       });
@@ -46,7 +46,7 @@ export function register(program: Command): void {
       const query: Query = [...placeQuery(readPlaceWords(args)), ...askQuery(flags)];
       const client = await ketoServer(flags, 'read');
       const tree = await client.ask('GET', '/relation-tuples/expand', { query });
-      return ketoResult(flags, { text: expandText(tree), json: tree });
+      return oryResult(flags, { text: expandText(tree), json: tree });
     },
   });
 
@@ -92,7 +92,10 @@ function registerService(program: Command): void {
       const { serveHere } = await import('./server.ts');
       const file = flags.text('config');
       note('dsn is not used: state is in the server home, or in POSTERN_DATABASE (postgres://…)');
-      return serveHere(file === undefined ? {} : { permissionsFile: file });
+      return serveHere({
+        dialect: 'keto',
+        ...(file === undefined ? {} : { permissionsFile: file }),
+      });
     },
   });
 

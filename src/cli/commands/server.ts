@@ -195,19 +195,27 @@ function runHere(flags: Flags): Promise<undefined> {
   return serveHere(fileOf(flags));
 }
 
-/** Serves in this process until it is told to stop. `permissionsFile` is a keto.yml, `kratosFile` a kratos.yml. */
+/**
+ * Serves in this process until it is told to stop. `permissionsFile` is a keto.yml, `kratosFile` a kratos.yml; under the
+ * name of `dialect` the environment gives their keys too.
+ */
 export async function serveHere(o: {
   readonly file?: string;
   readonly database?: string;
   readonly permissionsFile?: string;
   readonly kratosFile?: string;
+  readonly dialect?: 'kratos' | 'keto';
 }): Promise<undefined> {
   mkdirSync(serverHome(), { recursive: true, mode: 0o700 });
-  const [{ loadServerConfig, runServer }, { programVersion }] = await Promise.all([
+  const [{ loadServerConfig, runServer, takeDialect }, { programVersion }] = await Promise.all([
     import('../../server/index.ts'),
     import('../version.ts'),
   ]);
-  const config = loadServerConfig(o);
+  const spoken = o.dialect === undefined ? undefined : await takeDialect(o.dialect, process.env);
+  if (spoken !== undefined && spoken.variables.length > 0)
+    note(`From the environment: ${spoken.variables.join(', ')}`);
+  for (const variable of spoken?.strange ?? []) warn(`${variable} is no key that is known`);
+  const config = loadServerConfig({ ...o, ...spoken?.settings });
   const logger = await createLogger({ level: config.logLevel, path: logPath() });
   const running = await runServer(config, { version: programVersion(), logger });
   logger.info({ nodes: running.nodes, public: running.public }, 'the server runs');

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Flags } from '../command.ts';
 import { session, startSession } from '../session.ts';
-import { ketoResult } from './permission-keto-format.ts';
+import { oryResult } from './ory-format.ts';
 
 const JSON_SHOWN = {
   relation_tuples: [
@@ -14,7 +14,7 @@ const JSON_SHOWN = {
 };
 const shown = { text: 'table', json: JSON_SHOWN, quiet: 'app:o#read@x' };
 const print = (format?: string): string | undefined =>
-  ketoResult(new Flags(format === undefined ? {} : { format }), shown).machine;
+  oryResult(new Flags(format === undefined ? {} : { format }), shown).machine;
 const value = (format: string): unknown => JSON.parse(print(format) ?? '');
 
 const first = session();
@@ -52,7 +52,7 @@ describe('--format', () => {
   it('takes a pointer with escaped signs', () => {
     const json = { 'a/b~c': 7 };
     const flags = new Flags({ format: 'jsonpointer=/a~1b~0c' });
-    expect(ketoResult(flags, { text: '', json }).machine).toBe('7');
+    expect(oryResult(flags, { text: '', json }).machine).toBe('7');
   });
   it.each([
     ['xml', 'is not known'],

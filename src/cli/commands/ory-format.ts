@@ -1,5 +1,5 @@
 /**
- * The formats of Keto's `--format` (reference: the printing of ory/x's cmdx): text, JSON, YAML, and one value out of the
+ * The formats of `--format` of Keto and Kratos (reference: the printing of ory/x's cmdx): text, JSON, YAML, and one value out of the
  * JSON by a JSON pointer (RFC 6901) or by a path of names and numbers between dots.
  */
 import { stringify } from 'yaml';
@@ -59,7 +59,7 @@ function selected(format: string, json: unknown): unknown {
   const at = format.indexOf('=');
   const [name, what] = [format.slice(0, at), format.slice(at + 1)];
   if (at < 0 || what === '') throw usageError(`--format ${format} is missing what to select`);
-  // What is not there is null, as Keto prints it.
+  // What is not there is null, as Ory's tools print it.
   return name === 'jsonpath' ? (atPath(json, keysOf(what)) ?? null) : atPointer(json, what);
 }
 
@@ -70,8 +70,8 @@ export interface Shown {
   readonly quiet?: string;
 }
 
-/** The result in the format that Keto's flag asks for. Throws a usage error. */
-export function ketoResult(flags: Flags, shown: Shown): Result {
+/** The result in the format that the flag of Ory's tools asks for. Throws a usage error. */
+export function oryResult(flags: Flags, shown: Shown): Result {
   const format = session().globals.isQuiet ? 'quiet' : (flags.text('format') ?? 'default');
   const as = (text: string): Result => ({ machine: text, plain: text, json: shown.json });
   const pretty = (value: unknown): Result => as(JSON.stringify(value, undefined, 2));
