@@ -9,6 +9,7 @@ import {
   AccountsManager,
   Administration,
   Courier,
+  createBrand,
   createPasswordHasher,
   createPasswordPolicy,
   defaultConfig,
@@ -57,6 +58,7 @@ export async function settle(home: string, count: number, cost: HashCost): Promi
   const parts = { store, fabric, logger: silentLogger, clock: systemClock, config };
   const hasher = hasherOf(cost);
   const manager = await AccountsManager.open({
+    brand: createBrand('127.0.0.1'),
     ...parts,
     audit,
     hasher,

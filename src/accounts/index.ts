@@ -12,6 +12,7 @@ export { formField, type Owner, OwnPages } from './http/own-pages.ts';
 export { addPublicAccounts } from './http/public.ts';
 export { clearSessionCookie, readCookies } from './http/web.ts';
 export { AccountsManager, type AccountsParts } from './manager.ts';
+export { type Brand, createBrand } from './pages/brand.ts';
 export { Html, html, safeUrl } from './pages/html.ts';
 export { pageHeaders, renderPage } from './pages/page.ts';
 export { createBreachList } from './password/breaches.ts';

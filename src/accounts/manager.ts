@@ -23,6 +23,7 @@ import { createPasswordMethod } from './methods/password.ts';
 import { createProfileMethod } from './methods/profile.ts';
 import { createTotpMethod } from './methods/totp.ts';
 import { createWebauthnMethod } from './methods/webauthn.ts';
+import type { Brand } from './pages/brand.ts';
 import { AccountRepository } from './repository.ts';
 import { compileIdentitySchema } from './schema/identity-schema.ts';
 import type { MessageQueue, PasswordHasher, PasswordPolicy, Services } from './services.ts';
@@ -33,6 +34,7 @@ const DAY_MS = 24 * 3_600_000;
 
 export interface AccountsParts {
   readonly config: AccountsConfig;
+  readonly brand: Brand;
   readonly store: Store;
   readonly fabric: Fabric;
   readonly audit: Audit;

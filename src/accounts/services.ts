@@ -10,6 +10,7 @@ import type { Budgets } from './budgets.ts';
 import type { AccountsConfig } from './config/config.ts';
 import type { FlowStore } from './flows/store.ts';
 import type { FlowHooks } from './hooks/flow-hooks.ts';
+import type { Brand } from './pages/brand.ts';
 import type { AccountRepository } from './repository.ts';
 import type { IdentitySchema } from './schema/identity-schema.ts';
 import type { SessionManager } from './sessions.ts';
@@ -58,6 +59,8 @@ export interface MessageQueue {
 
 export interface Services {
   readonly config: AccountsConfig;
+  /** Whose the pages are. */
+  readonly brand: Brand;
   readonly store: Store;
   readonly fabric: Fabric;
   readonly audit: Audit;

@@ -38,11 +38,15 @@ export async function checkNewWildcards(
 export function checkSpec(spec: ClientSpec, actor: Actor): void {
   const name = spec.name.trim();
   if (name === '' || name.length > NAME_MAX || /\p{Cc}/u.test(name))
-    throw new PosternError('invalid', `A client's name has 1 to ${NAME_MAX} characters`);
+    throw new PosternError('invalid', `A client's name has 1 to ${NAME_MAX} characters`, {
+      facts: { field: 'name' },
+    });
   const isNative = spec.type === 'native';
   for (const [urls = [], use] of listsOf(spec)) {
     if (urls.length > URLS_MAX)
-      throw new PosternError('invalid', `A client has at most ${URLS_MAX} ${use} URLs`);
+      throw new PosternError('invalid', `A client has at most ${URLS_MAX} ${use} URLs`, {
+        facts: { field: use },
+      });
     for (const url of urls) checkClientUrl(url, use, { isNative });
   }
   if (spec.uri !== undefined && !/^https?:\/\/[^\s\\]{1,500}$/.test(spec.uri))
@@ -55,6 +59,7 @@ export function checkSpec(spec: ClientSpec, actor: Actor): void {
   }
   if ((spec.type === 'web' || spec.type === 'spa') && (spec.callbackUrls ?? []).length === 0)
     throw new PosternError('invalid', `A ${spec.type} client needs a callback URL`, {
+      facts: { field: 'callback' },
       hint: 'Name it with --callback https://app.example.org/callback',
     });
   if (actor.isAdministrator) return;

@@ -24,7 +24,9 @@ export function isWildcard(text: string): boolean {
 }
 
 function refuse(use: UrlUse, text: string, why: string): never {
-  throw new PosternError('invalid', `The ${use} URL ${JSON.stringify(text.slice(0, 200))} ${why}`);
+  throw new PosternError('invalid', `The ${use} URL ${JSON.stringify(text.slice(0, 200))} ${why}`, {
+    facts: { field: use },
+  });
 }
 
 function isWebOrigin(text: string): boolean {

@@ -15,7 +15,7 @@ import type { FindInitialAccess } from './client-records.ts';
 import { ClientManager } from './clients.ts';
 import { KEYS_EVENT, ProviderKeys } from './keys.ts';
 import type { TokenOwner } from './provider.ts';
-import type { Api, Pages, People } from './types.ts';
+import type { Api, Pages, People, ShownClient } from './types.ts';
 
 const SWEEP_INTERVAL_MS = 60_000;
 const REFRESH_OVERLAP_MS = 5_000;
@@ -164,6 +164,16 @@ export class OidcHost {
   async ownerOf(token: string): Promise<TokenOwner | undefined> {
     const { library, provider } = await this.#load();
     return library.ownerOf(provider, token);
+  }
+
+  /** Which application began a sign-in that still goes on; undefined for one that is over or never was. */
+  async applicationAt(uid: string): Promise<ShownClient | undefined> {
+    const { provider } = await this.#load();
+    const interaction = await provider.Interaction.find(uid);
+    const id: unknown = interaction?.params['client_id'];
+    const client = typeof id === 'string' ? await provider.Client.find(id) : undefined;
+    if (client === undefined) return undefined;
+    return { name: client.clientName ?? client.clientId, uri: client.clientUri };
   }
 
   /** Adds the provider's paths to the public listener. */

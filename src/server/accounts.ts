@@ -11,6 +11,7 @@ import {
   addAdminAccounts,
   addPublicAccounts,
   Courier,
+  createBrand,
   createBreachList,
   createPasswordHasher,
   createPasswordPolicy,
@@ -76,6 +77,7 @@ export async function openAccounts(
     readonly kratosFile: string | undefined;
     readonly kratosKeys: readonly EnvironmentKey[];
     readonly apis: ServerConfig['apis'];
+    readonly brand: ServerConfig['brand'];
   },
   parts: Parts,
 ): Promise<AccountsRoom> {
@@ -85,11 +87,16 @@ export async function openAccounts(
   const { publicUrl } = config;
   const { password } = config.methods;
   const site = new URL(publicUrl).hostname;
-  const courier = new Courier({ ...parts, clock: systemClock, config: config.courier, site });
+  const brand = createBrand(new URL(publicUrl).host, given.brand);
+  const courier = new Courier({
+    ...{ ...parts, clock: systemClock, config: config.courier, site },
+    name: given.brand?.name,
+  });
   const hasher = createPasswordHasher(config.hasher);
   const manager = await AccountsManager.open({
     ...parts,
     config,
+    brand,
     clock: systemClock,
     hasher,
     passwordPolicy: createPasswordPolicy({
@@ -121,6 +128,7 @@ export async function openAccounts(
       await addPublicAccounts(app, manager, {
         ...ready,
         onLogout: (session) => oidc.host.sessionEnded(session.id),
+        applicationAt: (uid) => oidc.host.applicationAt(uid),
       });
       await oidc.addPublic(app);
       await addApplications(app, { ...parts, manager, clients: oidc.host.clients });
@@ -229,11 +237,11 @@ function shareAccounts(app: FastifyInstance, rules: CorsRules): void {
 }
 
 async function configOf(
-  given: Pick<ServerConfig, 'kratosFile' | 'kratosKeys'> & { readonly publicUrl: string },
+  given: Pick<ServerConfig, 'kratosFile' | 'kratosKeys' | 'brand'> & { readonly publicUrl: string },
   raw: unknown,
 ): Promise<AccountsConfig> {
   // Without a base URL of its own, what administrators are answered is relative to where they asked.
-  const urls = { publicUrl: given.publicUrl, adminUrl: '' };
+  const urls = { publicUrl: given.publicUrl, adminUrl: '', siteName: given.brand?.name };
   const { kratosFile, kratosKeys } = given;
   if (raw === undefined && kratosFile === undefined) return defaultConfig(urls);
   const folder = kratosFile === undefined ? process.cwd() : dirname(kratosFile);

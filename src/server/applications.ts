@@ -20,8 +20,10 @@ import { type Actor, CLIENT_TYPES, type ClientManager } from '../oidc/index.ts';
 import {
   APPLICATIONS_PATH,
   AUTHTOKENS_PATH,
+  absentPage,
   editPage,
   listPage,
+  type Mistake,
   NOTHING_TYPED,
   secretPage,
   type Typed,
@@ -55,10 +57,12 @@ const urlsOf = (
   logoutUrls: linesOf(t.logouts),
   webOrigins: linesOf(t.origins),
 });
+const textFact = (fact: unknown): string | undefined =>
+  typeof fact === 'string' ? fact : undefined;
 /** What a person can put right; anything else is a fault. */
-function told(reason: unknown): string {
+function told(reason: unknown, field?: string): Mistake {
   if (reason instanceof PosternError && ['invalid', 'denied', 'exhausted'].includes(reason.code))
-    return reason.message;
+    return { text: reason.message, field: field ?? textFact(reason.facts['field']) };
   throw reason;
 }
 const idOf = (request: FastifyRequest): string => String(Reflect.get(Object(request.params), 'id'));
@@ -76,7 +80,7 @@ class Applications {
       ...{ title, brand: this.#pages.brand, body, isWide: true },
       hasError: status >= 400,
     });
-    return reply.code(status).headers(pageHeaders([])).send(page);
+    return reply.code(status).headers(pageHeaders(this.#pages.brand, [])).send(page);
   }
 
   /** Whose form it is; undefined when it was answered: nobody is signed in, or the form is not theirs. */
@@ -91,7 +95,7 @@ class Applications {
   async list(
     owner: Owner,
     reply: FastifyReply,
-    o: { readonly typed?: Typed; readonly error?: string; readonly tokenError?: string } = {},
+    o: { readonly typed?: Typed; readonly error?: Mistake; readonly tokenError?: Mistake } = {},
   ): Promise<FastifyReply> {
     const { clients, fabric } = this.#parts;
     const body = listPage({
@@ -140,7 +144,7 @@ class Applications {
     owner: Owner,
     request: FastifyRequest,
     reply: FastifyReply,
-    o: { readonly typed?: Typed; readonly error?: string; readonly isSaved?: boolean },
+    o: { readonly typed?: Typed; readonly error?: Mistake; readonly isSaved?: boolean },
   ): Promise<FastifyReply> {
     try {
       const client = await this.#parts.clients.get(idOf(request), actorOf(owner));
@@ -156,12 +160,7 @@ class Applications {
 
   #absent(reply: FastifyReply, reason: unknown): FastifyReply {
     if (!(reason instanceof PosternError && reason.code === 'not_found')) throw reason;
-    const body = secretPage({
-      what: 'You have no such application.',
-      id: undefined,
-      secret: undefined,
-    });
-    return this.#send(reply, 'Not there', body, 404);
+    return this.#send(reply, 'Not found', absentPage(), 404);
   }
 
   async change(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -181,7 +180,9 @@ class Applications {
         }
         case 'delete':
           if (formField(request, 'confirm').trim() !== (await clients.get(id, by)).name)
-            throw new PosternError('invalid', 'That is not its name: nothing was deleted');
+            throw new PosternError('invalid', 'That is not its name: nothing was deleted', {
+              facts: { field: 'confirm' },
+            });
           await clients.delete(id, by);
           return reply.code(303).header('location', APPLICATIONS_PATH).send();
         default:
@@ -206,7 +207,7 @@ class Applications {
       const body = secretPage({ what: `${name} was made.`, id: undefined, secret: token });
       return this.#send(reply, 'Authtoken created', body);
     } catch (reason) {
-      return this.list(owner, reply, { tokenError: told(reason) });
+      return this.list(owner, reply, { tokenError: told(reason, 'token-name') });
     }
   }
 

@@ -8,8 +8,10 @@ import { dirname, join, resolve } from 'node:path';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { parse } from 'yaml';
+import type { BrandConfig } from '../accounts/light.ts';
 import { PosternError, parseDurationMs, Secret } from '../kernel/index.ts';
 import { parseAddress } from '../trust/light.ts';
+import { BrandFile, loadBrand, type RawBrand } from './brand-config.ts';
 import { type EnvironmentKey, overlay } from './environment.ts';
 import {
   loadPermissionConfig,
@@ -82,6 +84,9 @@ const ConfigFile = Type.Object(
               description: 'APIs that applications ask access tokens for, by `audience`',
             }),
           ),
+          brand: Type.Optional(
+            Type.Unsafe<RawBrand>({ ...BrandFile, description: 'Whose the sign-in pages are' }),
+          ),
           kratos: Type.Optional(Type.String({ description: 'The path of a kratos.yml' })),
           public_url: Type.Optional(
             Type.String({
@@ -131,6 +136,8 @@ export interface ServerConfig {
   };
   /** How browsers reach the public listener, without a slash at the end; undefined: as it listens. */
   readonly accountsUrl: string | undefined;
+  /** Whose the pages are; undefined: the host's. */
+  readonly brand: BrandConfig | undefined;
   /** What applications may ask access tokens for. */
   readonly apis: readonly {
     readonly audience: string;
@@ -294,6 +301,7 @@ export function loadServerConfig(
   const listens = listenersOf(kratos);
   const toolLevel = oryLevel(kratos) ?? oryLevel(overlay({}, ketoKeys));
   const rootKey = text('POSTERN_ROOT_KEY', 'root key');
+  const folder = path === undefined ? home : dirname(resolve(path));
   return Object.freeze({
     home,
     nodes: address(setting('POSTERN_LISTEN_NODES', 'listen.nodes', file.listen?.nodes), 4480),
@@ -308,7 +316,7 @@ export function loadServerConfig(
     rootKey: rootKey === undefined ? undefined : new Secret(rootKey),
     permissions: loadPermissionConfig(
       o.permissionsFile === undefined ? file.permissions : resolve(o.permissionsFile),
-      path === undefined ? home : dirname(resolve(path)),
+      folder,
       env,
       ketoKeys,
     ),
@@ -317,7 +325,7 @@ export function loadServerConfig(
     kratosFile:
       kratosFile !== undefined || file.accounts?.kratos === undefined
         ? kratosFile
-        : resolve(path === undefined ? home : dirname(resolve(path)), file.accounts.kratos),
+        : resolve(folder, file.accounts.kratos),
     kratosKeys,
     accountsAdmin: {
       ...address(
@@ -335,6 +343,7 @@ export function loadServerConfig(
       'accounts.public_url',
       file.accounts?.public_url,
     )?.replace(/\/+$/, ''),
+    brand: loadBrand(file.accounts?.brand ?? {}, env, { folder, path }),
     logLevel: level(
       toolLevel !== undefined && !env['POSTERN_LOG_LEVEL']
         ? { value: toolLevel, origin: 'log.level' }

@@ -232,7 +232,7 @@ export async function openOidc(
     clock: systemClock,
     issuer: `${config.publicUrl}/`,
     people: peopleOf(manager, (sessionId) => host.sessionEnded(sessionId)),
-    pages: providerPages(new URL(config.publicUrl).host),
+    pages: providerPages(manager.services.brand),
     logoutUrls: config.allowedReturnUrls,
     initialAccess: (token) => initialAccessOf(parts.fabric, token),
   });

@@ -1,5 +1,12 @@
 /** The OpenID Provider's pages in the frame of the accounts' own, so that people see one house. */
-import { type Html, html, pageHeaders, renderPage, safeUrl } from '../accounts/index.ts';
+import {
+  type Brand,
+  type Html,
+  html,
+  pageHeaders,
+  renderPage,
+  safeUrl,
+} from '../accounts/index.ts';
 import type { Page, Pages, ShownClient } from '../oidc/index.ts';
 
 /** The origin that a form's redirect leads to: browsers hold `form-action` against it. */
@@ -10,13 +17,21 @@ function originOf(target: string | undefined): string[] {
 }
 
 function page(
-  brand: string,
+  brand: Brand,
   o: { readonly title: string; readonly body: Html; readonly target?: string | undefined },
 ): Page {
   return {
     html: renderPage({ title: o.title, brand, body: o.body }),
-    headers: pageHeaders(originOf(o.target)),
+    headers: pageHeaders(brand, originOf(o.target)),
   };
+}
+
+/** The address that an answer goes to is the one thing that an application can't make up. */
+function sentTo(target: string | undefined): Html | undefined {
+  if (target === undefined || !URL.canParse(target)) return undefined;
+  const { host, protocol } = new URL(target);
+  const where = /^https?:$/.test(protocol) ? host : `the app behind ${protocol}`;
+  return html`<p class="hint">Either way you go on to ${where}.</p>`;
 }
 
 function nameOf(client: ShownClient): Html {
@@ -27,14 +42,14 @@ function nameOf(client: ShownClient): Html {
 }
 
 /** The pages of a site. */
-export function providerPages(brand: string): Pages {
+export function providerPages(brand: Brand): Pages {
   return {
     consent: ({ client, accountName, scopes, action, target }) =>
       page(brand, {
         title: `Let ${client.name} in?`,
         target,
         body: html`<p>${nameOf(client)} asks to use your account <strong>${accountName}</strong>. It would be able to:</p>
-<ul>${scopes.map(({ words }) => html`<li>${words}</li>`)}</ul>
+<ul>${scopes.map(({ words }) => html`<li>${words}</li>`)}</ul>${sentTo(target)}
 <form method="post" action="${action}"><button name="decision" value="allow">Allow</button><button class="second" name="decision" value="deny">Refuse</button></form>`,
       }),
     deviceCode: ({ action, xsrf, error, userCode }) =>
@@ -58,7 +73,8 @@ export function providerPages(brand: string): Pages {
     error: ({ title, detail, code }) =>
       page(brand, {
         title,
-        body: html`<p class="message error" role="alert">${detail}</p><p class="code">${code}</p>`,
+        body: html`<p class="message error" role="alert">${detail}</p><p class="hint">If it happens again, tell whoever runs the application: <code>${code}</code></p>
+<p class="links"><a href="/ui/">Home</a></p>`,
       }),
     confirmLogout: ({ action, xsrf, client, target }) =>
       page(brand, {
@@ -70,7 +86,7 @@ export function providerPages(brand: string): Pages {
     loggedOut: () =>
       page(brand, {
         title: 'You are signed out',
-        body: html`<p class="message success" role="status">You are signed out.</p>`,
+        body: html`<p>You may close this page.</p><a class="button second" href="/ui/">Sign in again</a>`,
       }),
   };
 }

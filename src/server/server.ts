@@ -144,6 +144,7 @@ export async function runServer(
             kratosFile: config.kratosFile,
             kratosKeys: config.kratosKeys,
             apis: config.apis,
+            brand: config.brand,
           },
           { store, fabric, audit, logger, version: o.version },
         )

@@ -282,6 +282,8 @@ const HOUR_MS = 3_600_000;
 export function defaultConfig(o: {
   readonly publicUrl: string;
   readonly adminUrl: string;
+  /** What authenticators call the site; its host name without one. */
+  readonly siteName?: string | undefined;
 }): AccountsConfig {
   const url = new URL(o.publicUrl);
   const cookies: CookieConfig = {
@@ -292,7 +294,7 @@ export function defaultConfig(o: {
   };
   const rp: RelyingPartyConfig = {
     id: url.hostname,
-    displayName: 'Postern',
+    displayName: o.siteName ?? 'Postern',
     origins: [url.origin],
   };
   const flow = (isEnabled: boolean, hooks: readonly HookConfig[] = []): FlowConfig => ({
@@ -342,7 +344,7 @@ export function defaultConfig(o: {
         maxSubmissions: 5,
       },
       link: { isEnabled: false, lifespanMs: HOUR_MS, baseUrl: undefined },
-      totp: { isEnabled: true, issuer: url.hostname },
+      totp: { isEnabled: true, issuer: o.siteName ?? url.hostname },
       lookupSecret: { isEnabled: true },
       webauthn: { isEnabled: false, isPasswordless: false, rp },
       // Browsers make keys for names, not for numbers.

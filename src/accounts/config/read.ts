@@ -232,6 +232,7 @@ export async function readKratos(
   raw: unknown,
   o: {
     readonly publicUrl: string;
+    readonly siteName?: string | undefined;
     readonly adminUrl: string;
     readonly isDev: boolean;
     readonly load: Load;
@@ -245,7 +246,7 @@ export async function readKratos(
   if (strange !== undefined) refuse(strange, 'is not known');
   const publicUrl = slashless(file.at('serve', 'public', 'base_url').text() ?? o.publicUrl);
   const adminUrl = slashless(file.at('serve', 'admin', 'base_url').text() ?? o.adminUrl);
-  const base = defaultConfig({ publicUrl, adminUrl });
+  const base = defaultConfig({ publicUrl, adminUrl, siteName: o.siteName });
   const self = file.at('selfservice');
   const flows = self.at('flows');
   const [login, registration, settings] = [

@@ -144,6 +144,15 @@ describe('the courier', () => {
     expect(await two.sendDue()).toBe(1);
   });
 
+  it('say by which name they are sent, and from where', () => {
+    const data = { RecoveryCode: '123456' };
+    const facts = { ...{ site: 'id.example', name: 'Northwind', data }, via: 'email' } as const;
+    const mail = renderTemplate('recovery_code_valid', facts);
+    expect(mail.subject).toBe('Recover access to your account at Northwind');
+    expect(mail.body).toContain('at Northwind (id.example)');
+    const { body } = renderTemplate('recovery_code_valid', { ...facts, via: 'sms' });
+    expect(body).toContain('@id.example #123456');
+  });
   it('lets no recipient or name make a header', async () => {
     const courier = newCourier();
     await post(courier, 'x@example.com>\r\nBcc: all@example.com');

@@ -65,6 +65,8 @@ export interface CourierParts {
   readonly config: CourierConfig;
   /** The host name that messages are from. */
   readonly site: string;
+  /** Of the organisation that they are from; the host name without one. */
+  readonly name?: string | undefined;
 }
 
 function statusOf(text: string): MessageStatus {
@@ -89,15 +91,16 @@ export class Courier implements MessageQueue {
   constructor(parts: CourierParts) {
     this.#parts = parts;
     const { smtp, channels } = parts.config;
-    if (smtp !== undefined) this.#channels.set('email', new SmtpChannel(smtp, parts.site));
+    if (smtp !== undefined)
+      this.#channels.set('email', new SmtpChannel(smtp, parts.name ?? parts.site));
     for (const [via, request] of channels) this.#channels.set(via, new HttpChannel(request));
   }
 
   async prepare(message: NewMessage): Promise<(trx: Transaction<Database>) => Promise<void>> {
-    const { fabric, clock, site, config, logger } = this.#parts;
+    const { fabric, clock, site, name, config, logger } = this.#parts;
     const { templateType: type, via } = message;
     const fields = templateFields(message);
-    const builtIn = renderTemplate(type, { site, via, data: message.data });
+    const builtIn = renderTemplate(type, { site, name, via, data: message.data });
     const kept: Kept = {
       ...withOwn(config.templates, { type, via, fields }, builtIn, logger),
       data: templateDataJson(fields),

@@ -14,6 +14,8 @@ export interface Rendered {
 export interface TemplateFacts {
   /** Who sends: the host name of the public address. */
   readonly site: string;
+  /** The organisation's; undefined: it is known by its host name. */
+  readonly name?: string | undefined;
   readonly via: Via;
   readonly data: Readonly<Record<string, unknown>>;
 }
@@ -43,21 +45,24 @@ const NOT_YOU = 'If this was not you, ignore this message: nothing happens witho
 const NOT_YOU_LINK =
   'If this was not you, ignore this message: nothing happens unless the link is used.';
 
-function letterOf(type: TemplateType, { site, data }: TemplateFacts): Letter {
+/** With a name, the host stands beside it, since anybody can call themselves something. */
+function letterOf(type: TemplateType, { site: host, name, data }: TemplateFacts): Letter {
+  const site = name ?? host;
+  const place = name === undefined ? host : `${name} (${host})`;
   const minutes = text(data, 'ExpiresInMinutes');
   const holds = minutes === '' ? '' : ` It holds for ${minutes} minutes.`;
   switch (type) {
     case 'recovery_code_valid':
       return {
         subject: `Recover access to your account at ${site}`,
-        lead: `Enter this code at ${site} to recover access to your account.${holds}`,
+        lead: `Enter this code at ${place} to recover access to your account.${holds}`,
         code: text(data, 'RecoveryCode'),
         end: NOT_YOU,
       };
     case 'recovery_valid':
       return {
         subject: `Recover access to your account at ${site}`,
-        lead: `Open this link to recover access to your account at ${site}.${holds}`,
+        lead: `Open this link to recover access to your account at ${place}.${holds}`,
         url: text(data, 'RecoveryURL'),
         end: NOT_YOU_LINK,
       };
@@ -65,13 +70,13 @@ function letterOf(type: TemplateType, { site, data }: TemplateFacts): Letter {
     case 'recovery_invalid':
       return {
         subject: `Account access attempted at ${site}`,
-        lead: `Somebody asked ${site} to recover an account with this address. There is no account with it.`,
+        lead: `Somebody asked ${place} to recover an account with this address. There is no account with it.`,
         end: 'If it was you, try another address. If it was not, there is nothing to do.',
       };
     case 'verification_code_valid':
       return {
         subject: `Verify your address at ${site}`,
-        lead: `Enter this code at ${site}, or open the link, to verify that this address is yours.${holds}`,
+        lead: `Enter this code at ${place}, or open the link, to verify that this address is yours.${holds}`,
         code: text(data, 'VerificationCode'),
         url: text(data, 'VerificationURL'),
         end: NOT_YOU,
@@ -87,20 +92,20 @@ function letterOf(type: TemplateType, { site, data }: TemplateFacts): Letter {
     case 'verification_invalid':
       return {
         subject: `Verification attempted at ${site}`,
-        lead: `Somebody asked ${site} to verify this address. There is no account with it.`,
+        lead: `Somebody asked ${place} to verify this address. There is no account with it.`,
         end: 'If it was you, register with this address first. If it was not, there is nothing to do.',
       };
     case 'login_code_valid':
       return {
         subject: `${text(data, 'LoginCode')} is your sign-in code at ${site}`,
-        lead: `Enter this code at ${site} to sign in.${holds}`,
+        lead: `Enter this code at ${place} to sign in.${holds}`,
         code: text(data, 'LoginCode'),
         end: NOT_YOU,
       };
     case 'registration_code_valid':
       return {
         subject: `Complete your registration at ${site}`,
-        lead: `Enter this code at ${site} to complete your registration.${holds}`,
+        lead: `Enter this code at ${place} to complete your registration.${holds}`,
         code: text(data, 'RegistrationCode'),
         end: NOT_YOU,
       };

@@ -7,6 +7,7 @@ import type { Person, Session } from '../account.ts';
 import { isCsrfToken, maskCsrf } from '../flows/csrf.ts';
 import { isSureEnough } from '../flows/finish.ts';
 import type { AccountsManager } from '../manager.ts';
+import type { Brand } from '../pages/brand.ts';
 import { seeOther } from './answer.ts';
 import { csrfOf, renewCsrf, sessionOf } from './web.ts';
 
@@ -22,8 +23,8 @@ export class OwnPages {
   constructor(manager: AccountsManager) {
     this.#manager = manager;
   }
-  get brand(): string {
-    return new URL(this.#manager.services.config.publicUrl).host;
+  get brand(): Brand {
+    return this.#manager.services.brand;
   }
 
   /** Whose page it is; undefined when the browser was sent to sign in first. `path` is where it comes back to. */

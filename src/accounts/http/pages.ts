@@ -5,23 +5,30 @@ import { FlowFault } from '../flows/fault.ts';
 import { FLOW_KINDS, type Flow, type FlowKind } from '../flows/flow.ts';
 import { isUnmade } from '../flows/rehearsal.ts';
 import type { AccountsManager } from '../manager.ts';
+import type { Brand } from '../pages/brand.ts';
 import { type PageLinks, renderError, renderFlow, renderWelcome } from '../pages/flow-page.ts';
+import { LOGO_HEADERS } from '../pages/logo.ts';
 import { pageHeaders } from '../pages/page.ts';
 import { schemaOf } from '../services.ts';
 import { WEBAUTHN_SCRIPT, WEBAUTHN_SCRIPT_PATH } from '../webauthn/script.ts';
 import { seeOther } from './answer.ts';
 import { csrfOf, queryText, sessionOf } from './web.ts';
 
+/** The application that began a sign-in of the OpenID Provider, by the sign-in's id. */
+export type FindApplication = (uid: string) => Promise<{ readonly name: string } | undefined>;
+
 class PageSurface {
   readonly #manager: AccountsManager;
-  constructor(manager: AccountsManager) {
+  readonly #applicationAt: FindApplication;
+  constructor(manager: AccountsManager, applicationAt: FindApplication) {
     this.#manager = manager;
+    this.#applicationAt = applicationAt;
   }
   get #services(): AccountsManager['services'] {
     return this.#manager.services;
   }
-  get #brand(): string {
-    return new URL(this.#services.config.publicUrl).host;
+  get #brand(): Brand {
+    return this.#services.brand;
   }
 
   async #links(session: Session | undefined, returnTo?: string): Promise<PageLinks> {
@@ -44,7 +51,7 @@ class PageSurface {
 
   #send(reply: FastifyReply, page: string, targets: readonly string[] = []): FastifyReply {
     const script = `${this.#services.config.publicUrl}${WEBAUTHN_SCRIPT_PATH}`;
-    return reply.headers(pageHeaders(targets, script)).send(page);
+    return reply.headers(pageHeaders(this.#brand, targets, script)).send(page);
   }
 
   async flow(kind: FlowKind, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -64,13 +71,30 @@ class PageSurface {
     const raise = kind === 'settings' ? await this.#raise(flow, session) : undefined;
     if (raise !== undefined) return seeOther(reply, raise);
     const links = await this.#links(session, flow.returnTo);
-    const page = renderFlow(kind, pageOf(flow), { brand: this.#brand, links });
+    const destination = kind === 'settings' ? undefined : await this.#destination(flow);
+    const page = renderFlow(kind, pageOf(flow), { brand: this.#brand, links, destination });
     const targets = [
       ...config.allowedReturnUrls,
       ...applicationOf(flow, config.publicUrl),
       ...providersOf(flow, config),
     ];
     return this.#send(reply, page, targetsOf(flow, targets));
+  }
+
+  /**
+   * Where somebody goes on to: the application by the name that it is registered with, else the host of a `return_to`
+   * that the configuration allows. INVARIANT: nothing that an address alone says is shown as an application.
+   */
+  async #destination({ returnTo }: Flow): Promise<string | undefined> {
+    const { publicUrl } = this.#services.config;
+    if (returnTo === undefined || !URL.canParse(returnTo)) return undefined;
+    const [, uid] = returnTo.startsWith(`${publicUrl}/interaction/`)
+      ? (/^([\w-]{1,64})(?:[?#]|$)/.exec(returnTo.slice(`${publicUrl}/interaction/`.length)) ?? [])
+      : [];
+    if (uid !== undefined) return (await this.#applicationAt(uid))?.name;
+    const { origin, host, protocol } = new URL(returnTo);
+    const isElsewhere = /^https?:$/.test(protocol) && origin !== new URL(publicUrl).origin;
+    return isElsewhere ? host : undefined;
   }
 
   /** Where a session is sent that is not sure enough for the settings. */
@@ -177,8 +201,12 @@ function applicationOf({ returnTo }: Flow, publicUrl: string): readonly string[]
 }
 
 /** Adds `/ui/…`, and sends who opens the bare address there. */
-export function addPages(app: FastifyInstance, manager: AccountsManager): void {
-  const surface = new PageSurface(manager);
+export function addPages(
+  app: FastifyInstance,
+  manager: AccountsManager,
+  applicationAt: FindApplication,
+): void {
+  const surface = new PageSurface(manager, applicationAt);
   for (const kind of FLOW_KINDS) app.get(`/ui/${kind}`, (q, r) => surface.flow(kind, q, r));
   app.get(WEBAUTHN_SCRIPT_PATH, (_q, r) =>
     r
@@ -189,6 +217,14 @@ export function addPages(app: FastifyInstance, manager: AccountsManager): void {
       .header('cross-origin-resource-policy', 'cross-origin')
       .send(WEBAUTHN_SCRIPT),
   );
+  const { logo, logoDark } = manager.services.brand;
+  for (const image of new Map([logo, logoDark].flatMap((l) => (l ? [[l.path, l]] : []))).values())
+    app.get(image.path, (_q, r) =>
+      r
+        .headers({ ...LOGO_HEADERS })
+        .type(image.type)
+        .send(image.bytes),
+    );
   app.get('/ui/error', (q, r) => surface.error(q, r));
   app.get('/ui/', (q, r) => surface.welcome(q, r));
   app.get('/', (_q, r) => seeOther(r, `${manager.services.config.publicUrl}/ui/`));

@@ -6,7 +6,7 @@ import type { AccountsManager } from '../manager.ts';
 import { errorBody } from './answer.ts';
 import { addFlowRoutes } from './flows.ts';
 import { addHealth, type HealthParts } from './health.ts';
-import { addPages } from './pages.ts';
+import { addPages, type FindApplication } from './pages.ts';
 import { addSessionRoutes, type LogoutHook } from './sessions.ts';
 import { addSessionsPage } from './sessions-page.ts';
 import { addSocialRoutes } from './social.ts';
@@ -17,7 +17,7 @@ const BODY_BYTES_MAX = 256 * 1024;
 export async function addPublicAccounts(
   app: FastifyInstance,
   manager: AccountsManager,
-  o: HealthParts & { readonly onLogout: LogoutHook },
+  o: HealthParts & { readonly onLogout: LogoutHook; readonly applicationAt: FindApplication },
 ): Promise<(session: Session) => Promise<void>> {
   let end: (session: Session) => Promise<void> = async () => undefined;
   await app.register(async (scope) => {
@@ -38,7 +38,7 @@ export async function addPublicAccounts(
     addFlowRoutes(scope, manager);
     end = addSessionRoutes(scope, manager, o.onLogout);
     addSocialRoutes(scope, manager);
-    addPages(scope, manager);
+    addPages(scope, manager, o.applicationAt);
     addSessionsPage(scope, manager);
     addHealth(scope, o);
   });

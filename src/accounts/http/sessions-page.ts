@@ -25,7 +25,7 @@ function deviceOf({ devices }: Session): string {
 }
 
 function row(session: Session, isThis: boolean, csrf: string): Html {
-  const end = html`<form method="post" action="${PATH}"><input type="hidden" name="csrf_token" value="${csrf}"><button class="second" name="end" value="${session.id}" aria-label="Sign out ${deviceOf(session)}">Sign out there</button></form>`;
+  const end = html`<form method="post" action="${PATH}"><input type="hidden" name="csrf_token" value="${csrf}"><button class="second" name="end" value="${session.id}" aria-label="Sign out there: ${deviceOf(session)}">Sign out there</button></form>`;
   return html`<section><h2>${deviceOf(session)}</h2><dl><dt>Signed in</dt><dd>${when(session.authenticatedAtMs)}</dd><dt>Until</dt><dd>${when(session.expiresAtMs)}</dd></dl>${isThis ? html`<p class="message">This is the one you are using.</p>` : end}</section>`;
 }
 
@@ -45,11 +45,13 @@ class SessionsPage {
   async #send({ session, csrf }: Owner, reply: FastifyReply): Promise<FastifyReply> {
     const all = await this.#manager.services.sessions.list(session.accountId);
     const others = all.filter((s) => s.isActive && s.id !== session.id);
-    const endAll = html`<section><form method="post" action="${PATH}"><input type="hidden" name="csrf_token" value="${csrf}"><button name="end" value="others">Sign out everywhere else</button></form></section>`;
-    const body = html`${[session, ...others].map((s) => row(s, s.id === session.id, csrf))}${others.length === 0 ? undefined : endAll}
-<p class="links"><a href="/ui/">Back</a></p>`;
-    const page = renderPage({ title: 'Where you are signed in', brand: this.#pages.brand, body });
-    return reply.headers(pageHeaders([])).send(page);
+    const endAll = html`<section><form method="post" action="${PATH}"><input type="hidden" name="csrf_token" value="${csrf}"><button class="danger" name="end" value="others">Sign out everywhere else</button></form></section>`;
+    const body = html`${[session, ...others].map((s) => row(s, s.id === session.id, csrf))}${others.length === 0 ? html`<p class="hint">You are signed in nowhere else.</p>` : endAll}
+<p class="links"><a href="/ui/">Home</a></p>`;
+    const page = renderPage({
+      ...{ title: 'Where you are signed in', brand: this.#pages.brand, body, isWide: true },
+    });
+    return reply.headers(pageHeaders(this.#pages.brand, [])).send(page);
   }
 
   async end(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { UiNode } from '../ui/node.ts';
+import { createBrand } from './brand.ts';
 import { renderFlow } from './flow-page.ts';
 
 const links = { login: '/l', registration: '/r', recovery: '/f', home: '/', logout: undefined };
@@ -17,7 +18,11 @@ function field(name: string, error?: string): UiNode {
 function pageOf(nodes: readonly UiNode[]): string {
   const ui = { action: 'http://127.0.0.1/x', method: 'POST', nodes: [...nodes] } as const;
   const flow = { id: 'f', state: 'choose_method', isRefresh: false, isSecondFactor: false };
-  return renderFlow('login', { ...flow, ui, returnTo: undefined }, { brand: 'site', links });
+  return renderFlow(
+    'login',
+    { ...flow, ui, returnTo: undefined },
+    { brand: createBrand('site'), links },
+  );
 }
 
 test('the first wrong field alone has the focus, and the title says that there is an error', () => {
@@ -29,4 +34,42 @@ test('the first wrong field alone has the focus, and the title says that there i
 
 test('a page without an error moves no focus', () => {
   expect(pageOf([field('a')])).not.toContain(' autofocus');
+});
+
+test('a wrong code is told beside the code', () => {
+  const wrong = { id: 4060006, text: 'The recovery code is invalid', type: 'error' } as const;
+  const ui = { action: 'http://127.0.0.1/x', method: 'POST', nodes: [field('code')] };
+  const flow = { id: 'f', state: 'sent_email', isRefresh: false, isSecondFactor: false };
+  const page = renderFlow(
+    'recovery',
+    { ...flow, ui: { ...ui, messages: [wrong] }, returnTo: undefined },
+    { brand: createBrand('site'), links },
+  );
+  expect(page).toMatch(/<input[^>]*name="code"[^>]*aria-invalid="true"/);
+  expect(page.match(/The recovery code is invalid/g)).toHaveLength(1);
+  expect(page).not.toContain('role="alert"');
+});
+
+test('codes to be kept are a list', () => {
+  const secrets = ['aaaa1111', 'bbbb2222'];
+  const text = { id: 1050015, type: 'info', text: secrets.join(', ') } as const;
+  const node: UiNode = {
+    ...{ type: 'text', group: 'lookup_secret', messages: [], meta: {} },
+    attributes: {
+      ...{ node_type: 'text', id: 'codes' },
+      text: { ...text, context: { secrets: secrets.map((s) => ({ text: s })) } },
+    },
+  };
+  expect(pageOf([node])).toContain('<li>aaaa1111</li><li>bbbb2222</li>');
+});
+
+test('the page says where somebody goes on to', () => {
+  const ui = { action: 'http://127.0.0.1/x', method: 'POST', nodes: [field('a')] };
+  const flow = { id: 'f', state: 'choose_method', isRefresh: false, isSecondFactor: false };
+  const page = renderFlow(
+    'login',
+    { ...flow, ui, returnTo: undefined },
+    { brand: createBrand('site'), links, destination: '<Shop>' },
+  );
+  expect(page).toContain('to go on to <strong>&lt;Shop&gt;</strong>');
 });

@@ -3,8 +3,10 @@
  * not meet. Pure: nodes in, HTML out.
  */
 import type { FlowKind } from '../flows/flow.ts';
-import type { InputAttributes, NodeGroup, UiContainer, UiNode, UiText } from '../ui/node.ts';
-import { Html, html, safeUrl } from './html.ts';
+import type { NodeGroup, UiContainer, UiNode, UiText } from '../ui/node.ts';
+import type { Brand } from './brand.ts';
+import { type Html, html, safeUrl } from './html.ts';
+import { isButton, isHidden, isWrong, shown } from './node-html.ts';
 import { renderPage } from './page.ts';
 
 export interface FlowPage {
@@ -42,6 +44,20 @@ const SECTIONS: Readonly<Partial<Record<NodeGroup, string>>> = {
   code: 'Code',
 };
 
+/** What a section is for, where its heading does not say it. */
+const PURPOSES: Readonly<Partial<Record<NodeGroup, string>>> = {
+  password: 'Set a new one here.',
+  totp: 'A second step when you sign in: a code from an app on your phone.',
+  lookup_secret: 'For when your second step is out of reach. Each code gets you in once.',
+  webauthn: 'A second step when you sign in: a key that you plug in or hold to your device.',
+  passkey: 'Sign in by fingerprint, face or PIN of your device, without a password.',
+  oidc: 'Sign in with an account that you have elsewhere.',
+};
+/** Said of a whole flow, and yet about its code: they stand beside it. */
+const ABOUT_CODE = new Set([4060006, 4070006]);
+/** Said by the title already. */
+const TITLE_SAYS = new Set([1010003, 1010004]);
+
 function titleOf(kind: FlowKind, flow: FlowPage): string {
   if (kind !== 'login') return TITLES[kind];
   if (flow.isSecondFactor) return 'One more step';
@@ -51,76 +67,6 @@ function titleOf(kind: FlowKind, flow: FlowPage): string {
 function message({ text, type }: UiText): Html {
   const role = type === 'error' ? 'alert' : 'status';
   return html`<p class="message ${type}" role="${role}">${text}</p>`;
-}
-
-function isButton({ type }: InputAttributes): boolean {
-  return type === 'submit' || type === 'button';
-}
-
-function hiddenInput({ name, value, onloadTrigger }: InputAttributes): Html {
-  return html`<input type="hidden" name="${name}" value="${valueText(value)}"${attribute('data-webauthn-load', onloadTrigger)}>`;
-}
-function valueText(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-    ? String(value)
-    : '';
-}
-
-function attribute(name: string, value: string | number | undefined): Html {
-  return value === undefined ? html`` : html` ${rawName(name)}="${value}"`;
-}
-function rawName(name: string): Html {
-  return new Html(name);
-}
-function flag(name: string, isOn: boolean): Html {
-  return isOn ? rawName(` ${name}`) : html``;
-}
-
-const isWrong = (node: UiNode): boolean =>
-  node.messages.some((m) => m.type === 'error') &&
-  node.attributes.node_type === 'input' &&
-  node.attributes.type !== 'hidden';
-
-function inputField(node: UiNode, a: InputAttributes, prefix: string, hasFocus: boolean): Html {
-  const id = `${prefix}-${a.name.replace(/[^a-zA-Z0-9]+/g, '-')}`;
-  const label = node.meta.label?.text ?? a.name;
-  const wrong = node.messages.filter((m) => m.type === 'error');
-  const described = node.messages.length === 0 ? undefined : `${id}-about`;
-  const about = html`<div id="${id}-about">${node.messages.map((m) => html`<p class="${m.type === 'error' ? 'wrong' : 'note'}">${m.text}</p>`)}</div>`;
-  const common = html`${attribute('aria-describedby', described)}${attribute('aria-invalid', wrong.length > 0 ? 'true' : undefined)}${flag('required', a.required === true)}${flag('disabled', a.disabled)}${flag('autofocus', hasFocus)}`;
-  if (a.type === 'checkbox')
-    return html`<label for="${id}"><input type="checkbox" id="${id}" name="${a.name}" value="true"${flag('checked', a.value === true)}${common}>${label}</label>${described === undefined ? undefined : about}`;
-  const value = a.type === 'password' ? undefined : valueText(a.value) || undefined;
-  const isCode = a.autocomplete === 'one-time-code';
-  return html`<label for="${id}">${label}</label><input type="${a.type}" id="${id}" name="${a.name}"${attribute('value', value)}${attribute('autocomplete', a.autocomplete)}${attribute('pattern', a.pattern)}${attribute('maxlength', a.maxlength)}${attribute('inputmode', isCode ? 'numeric' : undefined)}${common}>${described === undefined ? undefined : about}`;
-}
-
-function button(node: UiNode, a: InputAttributes, isFirst: boolean): Html {
-  const label = node.meta.label?.text ?? valueText(a.value);
-  // The script shows it where the browser can do what is behind it.
-  if (a.type === 'button')
-    return html`<button type="button" name="${a.name}" value="${valueText(a.value)}" data-webauthn="${a.onclickTrigger ?? ''}" class="second" hidden>${label}</button><noscript><p class="note">${label}: this needs JavaScript.</p></noscript><p class="wrong" role="status" data-webauthn-status></p>`;
-  // A resend or a way back must not ask for the fields of the form first.
-  const skips = a.name === 'email' || a.name === 'screen' || a.name === 'resend';
-  return html`<button type="submit" name="${a.name}" value="${valueText(a.value)}"${flag('class="second"', !isFirst || node.group === 'oidc')}${flag('disabled', a.disabled)}${flag('formnovalidate', skips)}>${label}</button>`;
-}
-
-function shown(node: UiNode, prefix: string, isFirst: boolean, hasFocus: boolean): Html {
-  const { attributes: a } = node;
-  const label = node.meta.label?.text;
-  switch (a.node_type) {
-    case 'input':
-      if (a.type === 'hidden') return hiddenInput(a);
-      return isButton(a) ? button(node, a, isFirst) : inputField(node, a, prefix, hasFocus);
-    case 'img':
-      return html`<p><img src="${safeUrl(a.src)}" width="${a.width}" height="${a.height}" alt="${label ?? ''}"></p>`;
-    case 'text':
-      return html`<p><span class="label">${label ?? ''}</span><span class="code">${a.text.text}</span></p>`;
-    case 'a':
-      return html`<a class="button" href="${safeUrl(a.href)}">${a.title.text}</a>`;
-    case 'script':
-      return html`<script src="${safeUrl(a.src)}" integrity="${a.integrity}" crossorigin="anonymous" async></script>`;
-  }
 }
 
 function form(flow: FlowPage, nodes: readonly UiNode[], prefix: string): Html {
@@ -137,9 +83,6 @@ function form(flow: FlowPage, nodes: readonly UiNode[], prefix: string): Html {
   return html`<form method="post" action="${safeUrl(flow.ui.action)}">${body}</form>`;
 }
 
-const isHidden = (n: UiNode): boolean =>
-  n.attributes.node_type === 'input' && n.attributes.type === 'hidden';
-
 /** The groups in the order in which they came, the default one apart. */
 function groups(nodes: readonly UiNode[]): [NodeGroup, UiNode[]][] {
   const found = new Map<NodeGroup, UiNode[]>();
@@ -148,11 +91,16 @@ function groups(nodes: readonly UiNode[]): [NodeGroup, UiNode[]][] {
   return [...found];
 }
 
+function purpose(group: NodeGroup): Html {
+  const text = PURPOSES[group];
+  return text === undefined ? html`` : html`<p class="hint">${text}</p>`;
+}
+
 function settingsForms(flow: FlowPage): Html {
   const shared = flow.ui.nodes.filter((n) => n.group === 'default');
   return html`${groups(flow.ui.nodes).map(
     ([group, nodes]) =>
-      html`<section aria-labelledby="s-${group}"><h2 id="s-${group}">${SECTIONS[group] ?? group}</h2>${form(flow, [...shared, ...nodes], group)}</section>`,
+      html`<section aria-labelledby="s-${group}"><h2 id="s-${group}">${SECTIONS[group] ?? group}</h2>${purpose(group)}${form(flow, [...shared, ...nodes], group)}</section>`,
   )}`;
 }
 
@@ -198,15 +146,41 @@ function linksOf(kind: FlowKind, flow: FlowPage, links: PageLinks): Html {
     : html`<nav class="links" aria-label="Other ways">${list}</nav>`;
 }
 
+/** What is wrong with a code, moved from the head of the page to its field. */
+function besideCode(flow: FlowPage): FlowPage {
+  const all = flow.ui.messages ?? [];
+  const isCode = (n: UiNode): boolean =>
+    n.attributes.node_type === 'input' && n.attributes.name === 'code' && !isHidden(n);
+  const moved = all.filter(({ id }) => ABOUT_CODE.has(id));
+  if (moved.length === 0 || !flow.ui.nodes.some(isCode)) return flow;
+  const nodes = flow.ui.nodes.map((n) =>
+    isCode(n) ? { ...n, messages: [...n.messages, ...moved] } : n,
+  );
+  return {
+    ...flow,
+    ui: { ...flow.ui, nodes, messages: all.filter((m) => !moved.includes(m)) },
+  };
+}
+
 /** A flow's page. */
 export function renderFlow(
   kind: FlowKind,
-  flow: FlowPage,
-  o: { readonly brand: string; readonly links: PageLinks },
+  given: FlowPage,
+  o: {
+    readonly brand: Brand;
+    readonly links: PageLinks;
+    /** The application or host that somebody goes on to. */
+    readonly destination?: string | undefined;
+  },
 ): string {
-  const said = html`${(flow.ui.messages ?? []).map(message)}`;
+  const flow = besideCode(given);
+  const said = html`${(flow.ui.messages ?? []).filter(({ id }) => !TITLE_SAYS.has(id)).map(message)}`;
   const forms = kind === 'settings' ? settingsForms(flow) : signInForms(kind, flow);
-  const body = html`${said}${forms}${linksOf(kind, flow, o.links)}`;
+  const to =
+    o.destination === undefined
+      ? undefined
+      : html`<p class="to">to go on to <strong>${o.destination}</strong></p>`;
+  const body = html`${to}${said}${forms}${linksOf(kind, flow, o.links)}`;
   return renderPage({
     title: titleOf(kind, flow),
     hasError:
@@ -220,7 +194,7 @@ export function renderFlow(
 /** The page of an error, with what to do next. */
 export function renderError(
   error: { readonly code: number; readonly reason: string; readonly message: string },
-  o: { readonly brand: string; readonly home: string },
+  o: { readonly brand: Brand; readonly home: string },
 ): string {
   const body = html`<p class="message error" role="alert">${error.reason || error.message}</p>
 <a class="button" href="${safeUrl(o.home)}">Back to the start</a>`;
@@ -230,7 +204,7 @@ export function renderError(
 /** Where nobody is sent elsewhere: who is signed in, and what they can do. */
 export function renderWelcome(
   who: { readonly name: string; readonly since: string; readonly until: string } | undefined,
-  o: { readonly brand: string; readonly links: PageLinks; readonly settings: string },
+  o: { readonly brand: Brand; readonly links: PageLinks; readonly settings: string },
 ): string {
   if (who === undefined)
     return renderPage({
@@ -242,8 +216,8 @@ export function renderWelcome(
           : html`<a class="button second" href="${safeUrl(o.links.registration)}">Create an account</a>`
       }`,
     });
-  const body = html`<dl><dt>Account</dt><dd>${who.name}</dd><dt>Signed in</dt><dd>${who.since}</dd><dt>Until</dt><dd>${who.until}</dd></dl>
-<a class="button" href="${safeUrl(o.settings)}">Your account</a><a class="button second" href="/ui/sessions">Where you are signed in</a><a class="button second" href="/ui/applications">Your applications</a>${
+  const body = html`<dl class="facts"><dt>Account</dt><dd>${who.name}</dd><dt>Signed in</dt><dd>${who.since}</dd><dt>Until</dt><dd>${who.until}</dd></dl>
+<ul class="rows"><li><a href="${safeUrl(o.settings)}">Your account</a></li><li><a href="/ui/sessions">Where you are signed in</a></li><li><a href="/ui/applications">Your applications</a></li></ul>${
     o.links.logout === undefined
       ? undefined
       : html`<a class="button second" href="${safeUrl(o.links.logout)}">Sign out</a>`

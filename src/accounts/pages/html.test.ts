@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { input, submit, type UiContainer } from '../ui/node.ts';
+import { createBrand } from './brand.ts';
 import { renderFlow } from './flow-page.ts';
 import { html, safeUrl } from './html.ts';
 
@@ -54,7 +55,7 @@ describe('a page', () => {
         isSecondFactor: false,
         returnTo: undefined,
       },
-      { brand: 'id.example', links },
+      { brand: createBrand('id.example'), links },
     );
     expect(page).toContain('<label for="main-password">Password</label>');
     expect(page).toContain('aria-invalid="true"');
