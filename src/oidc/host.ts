@@ -252,7 +252,9 @@ export class OidcHost {
   ): Promise<void> {
     const loaded = await this.#load();
     reply.hijack();
-    loaded.library.takeHeaders(request.raw, reply.raw, this.#issuer);
+    loaded.library.takeHeaders(request.raw, reply.raw, {
+      ...{ issuer: this.#issuer, ipAddress: request.ip },
+    });
     try {
       await run(loaded);
     } catch (reason) {

@@ -196,11 +196,16 @@ export async function ownerOf(provider: Provider, token: string): Promise<TokenO
 }
 
 /** Sets what the library reads of the connection to what is true, and the headers that every answer has. */
-export function takeHeaders(req: IncomingMessage, res: ServerResponse, issuer: URL): void {
+export function takeHeaders(
+  req: IncomingMessage,
+  res: ServerResponse,
+  o: { readonly issuer: URL; readonly ipAddress: string },
+): void {
+  const { issuer } = o;
   req.headers.host = issuer.host;
   req.headers['x-forwarded-host'] = issuer.host;
   req.headers['x-forwarded-proto'] = issuer.protocol.slice(0, -1);
-  req.headers['x-forwarded-for'] = req.socket.remoteAddress ?? '';
+  req.headers['x-forwarded-for'] = o.ipAddress;
   delete req.headers.forwarded;
   res.setHeader('x-content-type-options', 'nosniff');
   res.setHeader('x-frame-options', 'DENY');

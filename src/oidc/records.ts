@@ -187,7 +187,8 @@ class RecordAdapter implements Adapter {
   async #spendGuess(): Promise<void> {
     const { ctx } = Provider;
     const accountId = (ctx as KoaContextWithOIDC | undefined)?.oidc?.session?.accountId;
-    const address = ctx?.req.socket.remoteAddress ?? '';
+    // Set by `takeHeaders`.
+    const address = ctx?.ip ?? '';
     if (!(await this.#records.parts.people.spendGuess({ address, accountId })))
       throw new TooManyGuesses();
   }

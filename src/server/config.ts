@@ -3,6 +3,7 @@
  * such as `POSTERN_LISTEN_NODES`), checked against one schema. Read once, then handed down frozen.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type Static, type TSchema, Type } from 'typebox';
@@ -21,6 +22,7 @@ import {
 
 /** As many as a ticket carries. */
 const ADVERTISED_MAX = 16;
+const PROXIES_MAX = 64;
 const Strict = { additionalProperties: false } as const;
 const ApiFile = Type.Object(
   {
@@ -54,6 +56,13 @@ const ConfigFile = Type.Object(
       Type.Array(Type.String(), {
         maxItems: ADVERTISED_MAX,
         description: 'Addresses (host:port) that tickets tell machines to dial',
+      }),
+    ),
+    trusted_proxies: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: PROXIES_MAX,
+        description:
+          'Addresses and networks (10.0.0.0/8) of reverse proxies, whose X-Forwarded-For is believed. Default none',
       }),
     ),
     database: Type.Optional(
@@ -117,6 +126,8 @@ export interface ServerConfig {
   readonly nodes: { readonly host: string; readonly port: number };
   readonly public: { readonly host: string; readonly port: number };
   readonly advertise: readonly string[];
+  /** Whose X-Forwarded-For is believed: addresses and networks. */
+  readonly trustedProxies: readonly string[];
   readonly database: string | undefined;
   readonly rootKeyFile: string;
   /** 32 bytes in hex or base64 from the environment; beats the file. */
@@ -186,10 +197,15 @@ function address(
   return naming(origin, () => parseAddress(value));
 }
 
-function advertised({ value, origin }: Setting<string | readonly string[]>): readonly string[] {
-  const list = (typeof value === 'string' ? value.split(',') : (value ?? []))
+/** A list, or what a variable has of one: with commas. */
+function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  return (typeof value === 'string' ? value.split(',') : (value ?? []))
     .map((entry) => entry.trim())
     .filter(Boolean);
+}
+
+function advertised({ value, origin }: Setting<string | readonly string[]>): readonly string[] {
+  const list = listOf(value);
   if (list.length > ADVERTISED_MAX)
     throw new PosternError('invalid', `${origin}: more than ${ADVERTISED_MAX} addresses`);
   for (const entry of list)
@@ -199,6 +215,29 @@ function advertised({ value, origin }: Setting<string | readonly string[]>): rea
       if (!/.:\d+$/.test(entry))
         throw new PosternError('invalid', `"${entry}" names no host; write HOST:PORT`);
     });
+  return list;
+}
+
+/** The addresses and networks of proxies. Throws `invalid` for what is neither. */
+function proxies({ value, origin }: Setting<string | readonly string[]>): readonly string[] {
+  const list = listOf(value);
+  if (list.length > PROXIES_MAX)
+    throw new PosternError('invalid', `${origin}: more than ${PROXIES_MAX} proxies`);
+  for (const entry of list) {
+    const [host = '', bits, ...rest] = entry.split('/');
+    const family = isIP(host);
+    const isNetwork = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) > 0);
+    if (
+      family === 0 ||
+      rest.length > 0 ||
+      !isNetwork ||
+      Number(bits ?? 1) > (family === 4 ? 32 : 128)
+    )
+      throw new PosternError(
+        'invalid',
+        `${origin}: "${entry}" is neither an IP address nor a network such as 10.0.0.0/8`,
+      );
+  }
   return list;
 }
 
@@ -310,6 +349,9 @@ export function loadServerConfig(
       4433,
     ),
     advertise: advertised(setting('POSTERN_ADVERTISE', 'advertise', file.advertise)),
+    trustedProxies: proxies(
+      setting('POSTERN_TRUSTED_PROXIES', 'trusted_proxies', file.trusted_proxies),
+    ),
     database: o.database ?? text('POSTERN_DATABASE', 'database', file.database),
     rootKeyFile:
       text('POSTERN_ROOT_KEY_FILE', 'root_key_file', file.root_key_file) ?? join(home, 'root.key'),

@@ -219,7 +219,11 @@ export async function runServer(
     closers.push(() => admin.close());
 
     // The public listener: bearer tokens alone.
-    const open = Fastify({ ...options, frameworkErrors: refuseMalformed });
+    const open = Fastify({
+      ...{ ...options, frameworkErrors: refuseMalformed },
+      // An address that somebody else may write would give every guess a budget of its own.
+      trustProxy: config.trustedProxies.length === 0 ? false : [...config.trustedProxies],
+    });
     protectBrowsers(open);
     finish(open, 'public');
     await publishOpenApi(open, o.version);

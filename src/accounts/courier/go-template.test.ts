@@ -228,7 +228,8 @@ describe('hostile templates and data', () => {
     const list = Array.from({ length: 1_000 }, () => 'x');
     const doubling = '{{ $x := "aaaa" }}{{ range .L }}{{ $x = print $x $x }}{{ end }}{{ $x }}';
     const nested = '{{ range .L }}{{ range $.L }}{{ range $.L }}x{{ end }}{{ end }}{{ end }}';
-    const started = performance.now();
+    // The processor's time: who else is busy on the machine does not count.
+    const started = process.cpuUsage();
     for (const source of [doubling, nested, `${'{{ range .L }}{{ $.L }}'}{{ end }}`.repeat(50)])
       expect(() => fill(source, true, { L: list })).toThrow(/too/u);
     for (const filler of [
@@ -248,6 +249,7 @@ describe('hostile templates and data', () => {
       } catch (reason) {
         expect(reason).toMatchObject({ code: 'invalid' });
       }
-    expect(performance.now() - started).toBeLessThan(5_000);
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1_000).toBeLessThan(5_000);
   });
 });

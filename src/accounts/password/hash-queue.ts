@@ -56,7 +56,7 @@ class BoundedQueue implements HashQueue {
 
   run<T>(memoryKiB: number, job: () => Promise<T>): Promise<T> {
     if (this.#waiting.size === 0 && this.#fits(memoryKiB)) return this.#start(memoryKiB, job);
-    if (this.#waiting.size >= this.#options.waitingMax) return Promise.reject(this.#overload());
+    if (this.#waiting.size >= this.#options.waitingMax) return Promise.reject(overload());
     return new Promise((resolve, reject) => {
       this.#waiting.add({
         memoryKiB,
@@ -120,15 +120,16 @@ class BoundedQueue implements HashQueue {
     for (const head of this.#waiting) {
       if (head.deadlineMs > nowMs) break;
       this.#waiting.delete(head);
-      head.refuse(this.#overload());
+      head.refuse(overload());
     }
     // A large head that gave up may have held back smaller ones.
     this.#advance();
   }
+}
 
-  #overload(): PosternError {
-    return new PosternError('exhausted', 'Too many passwords are being checked at the moment', {
-      hint: 'Try again in a few seconds',
-    });
-  }
+/** What is answered to whom there is no room for. */
+export function overload(): PosternError {
+  return new PosternError('exhausted', 'Too many passwords are being checked at the moment', {
+    hint: 'Try again in a few seconds',
+  });
 }

@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { PosternError } from '../../kernel/index.ts';
 import { BOUNDS } from './cost-bounds.ts';
 import { readHash } from './formats.ts';
-import { createHashQueue, type HashQueue } from './hash-queue.ts';
+import { createHashQueue, type HashQueue, overload } from './hash-queue.ts';
 import {
   type Argon2Settings,
   createArgon2,
@@ -38,6 +38,12 @@ export interface PasswordHasher {
   readonly passwordBytesMax: number;
   /** What runs and waits now, for metrics. */
   readonly load: HashQueue['load'];
+  /**
+   * Runs the whole of a request that will ask for a hash, while there is a place for one. What the queue would refuse is
+   * refused here, before it has cost a look into the store.
+   * @throws PosternError `exhausted` when as many are inside as may run and wait; else what the work throws
+   */
+  admit<T>(work: () => Promise<T>): Promise<T>;
   /**
    * A new hash of the configured algorithm: a PHC string of argon2id, or `$2b$`.
    * @throws PosternError `invalid` when the password is longer than `passwordBytesMax`, `exhausted` when overloaded
@@ -76,28 +82,41 @@ export function createPasswordHasher(settings: PasswordHasherSettings): Password
     settings.algorithm === 'bcrypt'
       ? createBcrypt(settings.bcryptCost)
       : createArgon2(settings.argon2);
+  const waitingMax = settings.waitingMax ?? WAITING_MAX;
   const queue = createHashQueue({
-    concurrency,
+    ...{ concurrency, waitingMax },
     memoryKiBMax: Math.max(MEMORY_KIB_MIN, concurrency * native.memoryKiB),
-    waitingMax: settings.waitingMax ?? WAITING_MAX,
     waitMsMax: settings.waitMsMax ?? WAIT_MS_MAX,
   });
-  return new QueuedHasher(native, queue);
+  return new QueuedHasher(native, queue, concurrency + waitingMax);
 }
 
 class QueuedHasher implements PasswordHasher {
   readonly passwordBytesMax: number;
   readonly #native: NativeHash;
   readonly #queue: HashQueue;
+  readonly #insideMax: number;
+  #inside = 0;
 
-  constructor(native: NativeHash, queue: HashQueue) {
+  constructor(native: NativeHash, queue: HashQueue, insideMax: number) {
     this.passwordBytesMax = native.passwordBytesMax;
     this.#native = native;
     this.#queue = queue;
+    this.#insideMax = insideMax;
   }
 
   get load(): HashQueue['load'] {
     return this.#queue.load;
+  }
+
+  async admit<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#inside >= this.#insideMax) throw overload();
+    this.#inside += 1;
+    try {
+      return await work();
+    } finally {
+      this.#inside -= 1;
+    }
   }
 
   async hash(password: string): Promise<string> {

@@ -15,6 +15,12 @@ import type { FlowBeginnings } from './begin.ts';
 import { flowOf } from './read.ts';
 import { FlowRefusals } from './refusal.ts';
 
+/** Whether a submission brings a password, which costs a hash. */
+function willHash(body: unknown): boolean {
+  const isThere = typeof body === 'object' && body !== null && Object.hasOwn(body, 'password');
+  return isThere && Reflect.get(body, 'password') !== '';
+}
+
 export class FlowSubmissions {
   readonly #manager: AccountsManager;
   readonly #beginnings: FlowBeginnings;
@@ -34,6 +40,19 @@ export class FlowSubmissions {
   }
 
   async submit(
+    kind: FlowKind,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    if (!willHash(request.body)) return this.#submit(kind, request, reply);
+    try {
+      return await this.#services.hasher.admit(() => this.#submit(kind, request, reply));
+    } catch (reason) {
+      return this.#refusals.answer(kind, request, reply, reason, submitsJson(request.headers));
+    }
+  }
+
+  async #submit(
     kind: FlowKind,
     request: FastifyRequest,
     reply: FastifyReply,
