@@ -64,6 +64,24 @@ export function attemptBudgets(o: Attempt): AttemptBudget[] {
   ];
 }
 
+/**
+ * The budgets of registrations from one network: each sends a mail to an address that somebody typed. A school's class fits
+ * in, and where a proxy is not named (`trusted_proxies`) a day of launch.
+ */
+export function registrationBudgets({ ipAddress }: Pick<Visitor, 'ipAddress'>): readonly Budget[] {
+  const site = siteOf(ipAddress);
+  const hourly = (name: string, subject: string, burst: number): Budget => ({
+    ...{ name: `registration ${name}`, subject, burst, refillMs: HOUR_MS },
+  });
+  const own = hourly('network', networkOf(ipAddress), 500);
+  return site === undefined ? [own] : [own, hourly('site', site, 5_000)];
+}
+
+/** The budget of one person's changes of address, each of which sends a mail to whatever was typed. */
+export function addressBudget(accountId: string): Budget {
+  return { name: 'address change', subject: accountId, burst: 10, refillMs: HOUR_MS };
+}
+
 /** Takes the attempt. Throws FlowProblem, which says when there is another, when the budgets are spent. */
 export async function refuseSpent(budgets: Budgets, list: readonly Budget[]): Promise<void> {
   const waitMs = await budgets.take(list);

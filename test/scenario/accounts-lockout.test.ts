@@ -102,7 +102,9 @@ describe('strangers who guess', () => {
       const told = await signIn('ann@example.com', `wrong guess ${i}`, network());
       if (!isTurnedAway(told)) judged++;
     }
-    expect(judged).toBe(100);
+    // A few come back while the test runs.
+    expect(judged).toBeGreaterThanOrEqual(100);
+    expect(judged).toBeLessThan(110);
     expect(isTurnedAway(await signIn('ann@example.com', PASSWORD, network()))).toBe(true);
     expect((await signIn('ann@example.com', PASSWORD, HOME)).status).toBe(200);
   });
@@ -173,7 +175,12 @@ describe('people who share an address', () => {
   it('are not held up by one who tries names there', async () => {
     const office = '127.22.0.1';
     await people.register('cat@example.com', PASSWORD, office);
-    for (let i = 0; i < 305; i++) await signIn(`nobody${i}@example.com`, 'wrong guess', office);
+    for (let i = 0; i < 320; i += 20)
+      await Promise.all(
+        Array.from({ length: 20 }, (_, k) =>
+          signIn(`nobody${i + k}@example.com`, 'wrong guess', office),
+        ),
+      );
     expect(isTurnedAway(await signIn('nobody@example.com', 'wrong guess', office))).toBe(true);
     expect((await signIn('cat@example.com', PASSWORD, office)).status).toBe(200);
   });
@@ -199,6 +206,39 @@ describe('people who share an address', () => {
     }, 'the address in the audit');
     expect(audit).not.toContain('203.0.113.7');
     expect(audit).not.toContain('198.51.100.99');
+  });
+});
+
+describe('mails to addresses that somebody typed', () => {
+  it('end with a bound for each person', async () => {
+    const token = await people.register('fay@example.com', PASSWORD, HOME);
+    const headers = { 'x-session-token': token };
+    let saved = 0;
+    for (let i = 0; i < 15; i++) {
+      const traits = { email: `fay${i}@example.net` };
+      const told = await submit('settings', { method: 'profile', traits }, HOME, headers);
+      if (told.status === 200) saved++;
+      else expect(isTurnedAway(told)).toBe(true);
+    }
+    expect(saved).toBe(10);
+  });
+
+  it('and for each network that registers', async () => {
+    const from = network();
+    const register = (i: number): Promise<Told> =>
+      submit(
+        'registration',
+        { method: 'password', password: PASSWORD, traits: { email: `many${i}@example.com` } },
+        from,
+      );
+    let made = 0;
+    for (let i = 0; i < 520; i += 20) {
+      const told = await Promise.all(Array.from({ length: 20 }, (_, k) => register(i + k)));
+      made += told.filter(({ status }) => status === 200).length;
+      for (const t of told) if (t.status !== 200) expect(isTurnedAway(t)).toBe(true);
+    }
+    expect(made).toBeGreaterThanOrEqual(500);
+    expect(made).toBeLessThan(515);
   });
 });
 

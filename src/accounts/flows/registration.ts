@@ -11,6 +11,7 @@ import { hasHook } from '../hooks/configured.ts';
 import type { IdentitySchema } from '../schema/identity-schema.ts';
 import type { Services } from '../services.ts';
 import type { IssuedSession } from '../sessions.ts';
+import { refuseSpent, registrationBudgets } from '../throttle.ts';
 import { FLOW, INVALID, REGISTRATION } from '../ui/message.ts';
 import { submit, type UiNode } from '../ui/node.ts';
 import { FlowFault } from './fault.ts';
@@ -98,7 +99,7 @@ export class RegistrationFlows {
   }
 
   async submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<RegistrationOutcome> {
-    const { flows, store, messages } = this.#services;
+    const { flows, store, messages, budgets } = this.#services;
     const active: Flow = {
       ...flow,
       active: submission.method ?? flow.active,
@@ -117,6 +118,7 @@ export class RegistrationFlows {
       if (submission.method === 'profile')
         return await this.#turn(withNote(active, 'traits', traits), submission, 'credentials');
       if (method === undefined) throw problem(FLOW.noRegistration);
+      await refuseSpent(budgets, registrationBudgets(visitor));
       const outcome = await method.submit(active, submission, traits, schema, visitor);
       if (outcome.kind === 'detour')
         return { kind: 'detour', url: outcome.url, flow: await flows.replace(outcome.flow) };

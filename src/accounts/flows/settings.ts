@@ -6,6 +6,7 @@
 import type { Account, Session, VerifiableAddress } from '../account.ts';
 import { hasHook } from '../hooks/configured.ts';
 import type { Services } from '../services.ts';
+import { addressBudget, refuseSpent } from '../throttle.ts';
 import { FLOW, INVALID, SETTINGS } from '../ui/message.ts';
 import type { UiNode, UiText } from '../ui/node.ts';
 import { isIdentifierTaken, withAddresses } from './addresses.ts';
@@ -267,7 +268,7 @@ export class SettingsFlows {
     return { kind: 'pending', flow: kept, url: this.#verification.uiUrl(verification.flow) };
   }
 
-  #verificationFor(
+  async #verificationFor(
     flow: Flow,
     account: Account,
     address: VerifiableAddress,
@@ -275,6 +276,7 @@ export class SettingsFlows {
   ): ReturnType<VerificationFlows['prepareFor']> {
     const { type, requestUrl, csrf, returnTo } = flow;
     const begun = { type, requestUrl, csrf, returnTo };
+    await refuseSpent(this.#services.budgets, [addressBudget(account.id)]);
     return this.#verification.prepareFor(account, address, begun, pending);
   }
 
