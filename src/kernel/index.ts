@@ -1,4 +1,5 @@
 export { type Clock, systemClock } from './clock.ts';
+export { checkDisplayName, isShown } from './display-name.ts';
 export { parseDurationMs } from './duration.ts';
 export {
   ERROR_CODES,

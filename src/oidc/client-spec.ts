@@ -2,7 +2,7 @@
  * What a client may be, and what only an administrator may ask of one. Pure. The threat: an application that sends people, or
  * this server, where its maker wants them.
  */
-import { PosternError } from '../kernel/index.ts';
+import { checkDisplayName, PosternError } from '../kernel/index.ts';
 import type { Actor, ClientSpec } from './client.ts';
 import { checkClientUrl, checkWildcards, type UrlUse } from './client-urls.ts';
 
@@ -36,11 +36,7 @@ export async function checkNewWildcards(
 
 /** Throws `invalid` for what a client may not be, `denied` for what only an administrator may ask. */
 export function checkSpec(spec: ClientSpec, actor: Actor): void {
-  const name = spec.name.trim();
-  if (name === '' || name.length > NAME_MAX || /\p{Cc}/u.test(name))
-    throw new PosternError('invalid', `A client's name has 1 to ${NAME_MAX} characters`, {
-      facts: { field: 'name' },
-    });
+  checkDisplayName(spec.name, "A client's name", NAME_MAX, 'name');
   const isNative = spec.type === 'native';
   for (const [urls = [], use] of listsOf(spec)) {
     if (urls.length > URLS_MAX)

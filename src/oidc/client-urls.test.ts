@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  allowedLogoutUrl,
   checkClientUrl,
   checkWildcards,
-  isLogoutUrlAllowed,
   isOriginAllowed,
   isUrlAllowed,
   isWildcard,
@@ -155,7 +155,7 @@ describe('an address that a request names', () => {
   });
   it('is refused when it is too long, also where it is registered', () => {
     expect(isUrlAllowed(LONG, [LONG], web)).toBe(false);
-    expect(isLogoutUrlAllowed(LONG, ['https://app.example.org/'])).toBe(false);
+    expect(allowedLogoutUrl(LONG, ['https://app.example.org/'])).toBeUndefined();
     expect(() => checkClientUrl(LONG, 'callback', web)).toThrow(/too long/);
   });
   it('is never taken when it is not registered, whatever it is', () => {
@@ -338,10 +338,30 @@ describe('a logout address', () => {
     for (const text of [
       'https://app.example.org',
       'https://app.example.org/?a=b',
-      'https://app.example.org#x',
+      'https://app.example.org/#x',
       'https://one.example.net/out?a#b',
     ])
-      expect(isLogoutUrlAllowed(text, registered), text).toBe(true);
+      expect(allowedLogoutUrl(text, registered), text).toBe(text);
+  });
+  it.each([
+    ['https://app.example.org#x', 'https://app.example.org/#x'],
+    ['https://app.example.org/?\u2713', 'https://app.example.org/?%E2%9C%93'],
+    ['https://app\u3002example.org/?a', 'https://app.example.org/?a'],
+    ['https://one.example.net/in/../out', 'https://one.example.net/out'],
+  ])('is answered as parsers read it: %s', (text, answered) => {
+    expect(allowedLogoutUrl(text, registered)).toBe(answered);
+  });
+  it('is answered as something that a header can carry', () => {
+    const odd = fc.string({ unit: 'binary', maxLength: 40 });
+    fc.assert(
+      fc.property(fc.constantFrom('', '/', '?', '#', '/?a='), odd, (c, s) => {
+        const answered = allowedLogoutUrl(`https://app.example.org${c}${s}`, registered);
+        if (answered === undefined) return;
+        expect(answered).toMatch(/^[\x21-\x7e]+$/);
+        expect(new URL(answered).origin).toBe('https://app.example.org');
+      }),
+      { numRuns: 2_000 },
+    );
   });
   it.each([
     ...HOSTILE.filter((text) => !text.startsWith('https://app.example.org/?')),
@@ -350,7 +370,7 @@ describe('a logout address', () => {
     'https://app.example.org/?\\@evil.example',
     'https://app.example.org/#\u0000',
   ])('is refused: %j', (text) => {
-    expect(isLogoutUrlAllowed(text, registered)).toBe(false);
+    expect(allowedLogoutUrl(text, registered)).toBeUndefined();
   });
 });
 

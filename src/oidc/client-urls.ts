@@ -1,7 +1,7 @@
 /**
  * The addresses of a client: which may be registered, and which a request may name. INVARIANT: an address matches
  * character by character, but for the left-most label of a registered `*.` host and the port of a native client's
- * loopback address (RFC 8252 section 7.3); nothing is normalised, so nothing is read in two ways.
+ * loopback address (RFC 8252 section 7.3); nothing is normalised but logout URLs, which are answered as they were held.
  */
 import { PosternError } from '../kernel/index.ts';
 import { suffixKindOf } from './public-suffix.ts';
@@ -120,14 +120,21 @@ export function isUrlAllowed(
   });
 }
 
-/** As `isUrlAllowed`, with the query of either side left out: how `returnTo` is held against logout URLs. */
-export function isLogoutUrlAllowed(text: string, registered: readonly string[]): boolean {
+/**
+ * Where a `returnTo` leads: the address that it stands for, when that is among the logout URLs, the query of either side
+ * left out; else undefined. What is answered is what was held against them, in ASCII, so that it may stand in a header.
+ */
+export function allowedLogoutUrl(text: string, registered: readonly string[]): string | undefined {
   // The whole of it goes into a header, so the query is held to the same rule as the rest.
-  if (text.length > LENGTH_MAX || AMBIGUOUS.test(text) || !URL.canParse(text)) return false;
+  if (text.length > LENGTH_MAX || AMBIGUOUS.test(text)) return undefined;
+  // Of the web alone: parsers agree on how such an address is written.
+  if (!/^https?:\/\/[^/]/i.test(text) || !URL.canParse(text)) return undefined;
+  const { href } = new URL(text);
   const plain = (t: string): string =>
     t.replace(/[?#].*$/s, '').replace(/^([a-z]+:\/\/[^/]+)\/$/, '$1');
-  const bare = plain(text);
-  return isUrlAllowed(bare, registered.map(plain), { isNative: false });
+  const listed = registered.map((r) => plain(URL.canParse(r) ? new URL(r).href : r));
+  if (!isUrlAllowed(plain(href), listed, { isNative: false })) return undefined;
+  return `${text}/` === href ? text : href;
 }
 
 /** Whether a browser's Origin is one of a client's. */

@@ -134,6 +134,8 @@ describe('clients', () => {
         { name: '' },
         { name: ' \t' },
         { name: 'a\nb' },
+        { name: 'Pay\u202elor' },
+        { name: 'Goo\u200bgle' },
         { name: 'a'.repeat(201) },
         { callbackUrls: [] },
         { callbackUrls: ['javascript:alert(1)'] },

@@ -7,7 +7,7 @@ export {
   type ClientType,
   type OidcClient,
 } from './client.ts';
-export { isLogoutUrlAllowed, isUrlAllowed } from './client-urls.ts';
+export { allowedLogoutUrl, isUrlAllowed } from './client-urls.ts';
 export { ClientManager } from './clients.ts';
 export { type HostParts, OidcHost } from './host.ts';
 export type { SigningKeyInfo } from './keys.ts';

@@ -7,7 +7,7 @@
 import type Provider from 'oidc-provider';
 import type { AdapterPayload, Client, KoaContextWithOIDC } from 'oidc-provider';
 import { type Logger, PosternError } from '../kernel/index.ts';
-import { isLogoutUrlAllowed } from './client-urls.ts';
+import { allowedLogoutUrl } from './client-urls.ts';
 import type { ClientManager } from './clients.ts';
 import type { Records } from './records.ts';
 import type { People } from './types.ts';
@@ -37,7 +37,8 @@ export async function v2Target(
     throw new PosternError('invalid', 'There is no application with this client_id');
   const listed = client === undefined ? parts.logoutUrls : client.logoutUrls;
   if (o.returnTo === undefined) return client?.logoutUrls.find((url) => !url.includes('*'));
-  if (isLogoutUrlAllowed(o.returnTo, listed)) return o.returnTo;
+  const allowed = allowedLogoutUrl(o.returnTo, listed);
+  if (allowed !== undefined) return allowed;
   throw new PosternError(
     'invalid',
     client === undefined

@@ -14,7 +14,7 @@ import {
   readAccent,
   readLogo,
 } from '../accounts/light.ts';
-import { PosternError } from '../kernel/index.ts';
+import { checkDisplayName, PosternError } from '../kernel/index.ts';
 
 const Strict = { additionalProperties: false } as const;
 /** The schema of the part. */
@@ -63,18 +63,7 @@ const NAME_MAX = 60;
 const ADDRESS = /^[^\s@<>"?&#%]{1,64}@[a-z0-9.-]{1,253}$/i;
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])$/;
 
-function nameOf(text: string): string {
-  const name = text.trim();
-  if (name === '' || [...name].length > NAME_MAX)
-    throw new PosternError('invalid', `a name has 1 to ${NAME_MAX} characters`);
-  // Direction marks could make one name look like another.
-  if (
-    /[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u.test(name) ||
-    !name.isWellFormed()
-  )
-    throw new PosternError('invalid', 'a name is one line without control characters');
-  return name;
-}
+const nameOf = (text: string): string => checkDisplayName(text, 'a name', NAME_MAX);
 
 function pageUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -175,15 +175,27 @@ describe('a code', () => {
     ]);
   });
 
-  it('goes to a phone by text message', async () => {
-    await registered('bea@example.com', '+4915112345678');
-    const told = await signIn('+4915112345678');
+  it('goes to a phone by text message, once that is verified', async () => {
+    const phone = '+4915112345678';
+    const done = await registered('bea@example.com', phone);
+    const flow = await begin('login');
+    const before = messages.length;
+    await submit('login', flow, { method: 'code', identifier: phone });
+    const step = done.json.continue_with.find(
+      (c: { flow?: { verifiable_address?: string } }) => c.flow?.verifiable_address === phone,
+    );
+    const proof = await codeFor(phone, 'verification_code_valid');
+    const verifying = `/self-service/verification?flow=${step.flow.id}`;
+    const verified = await people.ask('POST', verifying, { json: { method: 'code', code: proof } });
+    expect(verified.json.state, verified.text).toBe('passed_challenge');
+    expect(messages.slice(before).some((m) => m.kind === 'login_code_valid')).toBe(false);
+    const told = await signIn(phone);
     expect(told.status, told.text).toBe(200);
     expect(told.json.session.identity.traits.email).toBe('bea@example.com');
-    const phone = told.json.session.identity.verifiable_addresses.find(
+    const address = told.json.session.identity.verifiable_addresses.find(
       (a: { via: string }) => a.via === 'sms',
     );
-    expect(phone).toMatchObject({ value: '+4915112345678', verified: true });
+    expect(address).toMatchObject({ value: phone, verified: true });
   });
 
   it('is a second factor for whoever signed in by a password', async () => {

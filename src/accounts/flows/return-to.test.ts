@@ -1,6 +1,10 @@
+import { validateHeaderValue } from 'node:http';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkReturnTo, isReturnAllowed } from './return-to.ts';
+import { allowedReturn, checkReturnTo } from './return-to.ts';
+
+const isReturnAllowed = (text: string, listed: readonly string[]): boolean =>
+  allowedReturn(text, listed) !== undefined;
 
 const LISTED = [
   'https://app.example/in',
@@ -111,6 +115,42 @@ describe('an address to return to', () => {
           ).toBe(true);
         },
       ),
+    );
+  });
+
+  it.each([
+    ['https://app.example/in/\u2713', 'https://app.example/in/%E2%9C%93'],
+    ['https://app.example/in?x=\u2713#\u2713', 'https://app.example/in?x=%E2%9C%93#%E2%9C%93'],
+    ['https://app\u3002example/in', 'https://app.example/in'],
+    ['https://b\u00fccher.apps.example/', 'https://xn--bcher-kva.apps.example/'],
+    ['myapp://signed-in/\u2713', 'myapp://signed-in/%E2%9C%93'],
+    ['https://x.example:443/y', 'https://x.example/y'],
+    ['http://127.0.0.1:4455', 'http://127.0.0.1:4455'],
+  ])('%s is answered as %s', (given, answered) => {
+    expect(allowedReturn(given, LISTED)).toBe(answered);
+  });
+  it('is held against a listed address as parsers read that one', () => {
+    const listed = ['https://b\u00fccher.example/s\u00fc\u00df', 'https://*.b\u00fccher.example'];
+    expect(allowedReturn('https://xn--bcher-kva.example/s%C3%BC%C3%9F/x', listed)).toBeDefined();
+    expect(allowedReturn('https://a.b\u00fccher.example/', listed)).toBeDefined();
+    expect(allowedReturn('https://bucher.example/s\u00fc\u00df', listed)).toBeUndefined();
+  });
+  it('is an address that a header can carry, and is listed as it is answered', () => {
+    const odd = fc.string({ unit: 'binary', maxLength: 40 });
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...LISTED),
+        fc.constantFrom('', '/', '?', '#'),
+        odd,
+        (l, c, s) => {
+          const answered = allowedReturn(l.replace('*', 'a') + c + s, LISTED);
+          if (answered === undefined) return;
+          expect(() => validateHeaderValue('location', answered)).not.toThrow();
+          expect(answered).toMatch(/^[\x21-\x7e]+$/);
+          expect(allowedReturn(answered, LISTED)).toBe(answered);
+        },
+      ),
+      { numRuns: 2_000 },
     );
   });
 

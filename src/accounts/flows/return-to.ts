@@ -6,10 +6,6 @@ import { PosternError } from '../../kernel/index.ts';
 import type { AccountsConfig } from '../config/config.ts';
 
 const LENGTH_MAX = 2_048;
-const DEFAULT_PORTS: ReadonlyMap<string, string> = new Map([
-  ['http', ':80'],
-  ['https', ':443'],
-]);
 /** Schemes that browsers run or read from this machine: never followed, even where listed. A native app has its own. */
 const RUNS = /^(javascript|vbscript|data|blob|file|filesystem|about|view-source)$/i;
 
@@ -26,31 +22,42 @@ function isPathAllowed(path: string, listed: string): boolean {
   return listed === '' || listed === '/' || path === listed || path.startsWith(base);
 }
 
-/** The parts of a listed address; the star of a host is no URL for parsers, so it is taken apart by hand. */
+/** The parts of a listed address, as a URL parser reads them; a star for the left-most label is kept. */
 function readListed(text: string): { scheme: string; host: string; path: string } | undefined {
-  const [, scheme, host, path] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]+)(\/[^?#]*)?/i.exec(text) ?? [];
-  if (scheme === undefined || host === undefined || RUNS.test(scheme)) return undefined;
-  return { scheme: scheme.toLowerCase(), host: host.toLowerCase(), path: path ?? '' };
+  const [, scheme] = /^([a-z][a-z0-9+.-]*):\/\/[^/?#]/i.exec(text) ?? [];
+  if (scheme === undefined || RUNS.test(scheme)) return undefined;
+  const isStarred = /^[^/]*\/\/\*\./.test(text);
+  const plain = isStarred ? text.replace('//*.', '//star.') : text;
+  if (!URL.canParse(plain)) return undefined;
+  const { host, pathname } = new URL(plain);
+  return {
+    scheme: scheme.toLowerCase(),
+    host: isStarred ? host.replace(/^star/i, '*') : host,
+    path: pathname,
+  };
 }
 
-/** Whether a text is an address that is listed. */
-export function isReturnAllowed(text: string, listed: readonly string[]): boolean {
+/**
+ * A text as the address that it stands for, when that is listed: what was held against the list is what is answered. It is
+ * in ASCII, and so may stand in a header.
+ */
+export function allowedReturn(text: string, listed: readonly string[]): string | undefined {
   // Browsers drop tabs and line ends, and read a backslash as a slash.
-  if (text.length > LENGTH_MAX || /[\p{Cc}\\\s]/u.test(text)) return false;
-  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(text) || !URL.canParse(text)) return false;
+  if (text.length > LENGTH_MAX || /[\p{Cc}\\\s]/u.test(text)) return undefined;
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(text) || !URL.canParse(text)) return undefined;
   const url = new URL(text);
-  if (url.username !== '' || url.password !== '') return false;
+  if (url.username !== '' || url.password !== '') return undefined;
   // Encoded dots and slashes could climb out of a listed path behind a proxy that decodes them.
-  if (/%2e|%2f|%5c/i.test(url.pathname)) return false;
+  if (/%2e|%2f|%5c/i.test(url.pathname)) return undefined;
   const scheme = url.protocol.slice(0, -1);
-  return listed.some((entry) => {
+  const isListed = listed.some((entry) => {
     const l = readListed(entry);
     if (l === undefined || l.scheme !== scheme) return false;
-    const defaultPort = DEFAULT_PORTS.get(scheme);
-    const isDefault = defaultPort !== undefined && l.host.endsWith(defaultPort);
-    const host = isDefault ? l.host.slice(0, -defaultPort.length) : l.host;
-    return isHostAllowed(url.host.toLowerCase(), host) && isPathAllowed(url.pathname, l.path);
+    return isHostAllowed(url.host.toLowerCase(), l.host) && isPathAllowed(url.pathname, l.path);
   });
+  if (!isListed) return undefined;
+  // Parsers put a slash after a bare host; who asked without is answered without.
+  return `${text}/` === url.href ? text : url.href;
 }
 
 /** The `return_to` of a request. Throws `invalid` with the fact `id` = self_service_flow_return_to_forbidden. */
@@ -69,7 +76,8 @@ export function checkReturnTo(
     return checkReturnTo(new URL(text, o.base).toString(), o);
   // The last is where the OpenID Provider waits for who signs in.
   const own = [`${o.publicUrl}/self-service`, o.pages, `${o.publicUrl}/interaction`];
-  if (isReturnAllowed(text, [...o.allowed, ...own])) return text;
+  const allowed = allowedReturn(text, [...o.allowed, ...own]);
+  if (allowed !== undefined) return allowed;
   throw new PosternError('invalid', 'Requested return_to URL is not allowed', {
     facts: { id: 'self_service_flow_return_to_forbidden' },
   });

@@ -3,6 +3,7 @@
  * that the configuration names, and is still held against bounds and shapes: it is JSON of any kind.
  */
 import type { Json, JsonObject, Via } from '../account.ts';
+import { isFlatEnough } from '../outgoing/nesting.ts';
 import type { UiText } from '../ui/node.ts';
 
 const MESSAGES_MAX = 100;
@@ -44,11 +45,14 @@ function own(value: unknown, name: string): unknown {
 }
 
 function parsed(text: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     throw new HookAnswerFault('the answer is no JSON');
   }
+  if (!isFlatEnough(value)) throw new HookAnswerFault('the answer is nested too deeply');
+  return value;
 }
 
 /** `#/traits/name/first` as the name of the node that a form has for it. */

@@ -68,9 +68,10 @@ export function uiUrl(config: AccountsConfig, kind: FlowKind, flow: Pick<Flow, '
   return url.toString();
 }
 
-/** A redirect after which the browser asks with GET. */
+/** A redirect after which the browser asks with GET. An address of the configuration may have letters that no header has. */
 export function seeOther(reply: FastifyReply, url: string): FastifyReply {
-  return reply.header('cache-control', NO_STORE).redirect(url, 303);
+  const isPlain = /^[\x21-\x7e]*$/.test(url) || !URL.canParse(url);
+  return reply.header('cache-control', NO_STORE).redirect(isPlain ? url : new URL(url).href, 303);
 }
 
 /** Tells what was thrown: as JSON, or by a redirect to the error page, which reads it by its id. */

@@ -54,10 +54,9 @@ export function cookieText(
   return parts.join('; ');
 }
 
+/** Adds a Set-Cookie to those that are there: Fastify keeps each of them. */
 export function addCookie(reply: FastifyReply, text: string): void {
-  const before = reply.getHeader('set-cookie');
-  const list = Array.isArray(before) ? before : before === undefined ? [] : [String(before)];
-  reply.header('set-cookie', [...list, text]);
+  reply.header('set-cookie', text);
 }
 
 function quality(accept: string, types: readonly string[]): number {

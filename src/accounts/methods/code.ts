@@ -1,9 +1,12 @@
 /**
  * One-time codes by mail as a way to sign in (passwordless) and as a second factor (reference: Kratos's method `code`).
- * INVARIANT: whether an address is known is never told; a try is counted before it is judged.
+ * INVARIANT: whether an address is known is never told; a try is counted before it is judged; an address that nobody proved
+ * opens no account that somebody else can enter (code-addresses.ts). DEVIATION: Kratos makes each address of the traits a
+ * name to sign in by, and keeps a stranger's password beside it.
  */
 import type { Account, JsonObject } from '../account.ts';
 import { countTry, forgetCode, isCode, newCode, noteCode, sentCode } from '../codes.ts';
+import { endingOthers } from '../flows/finish.ts';
 import {
   type Flow,
   isTrue,
@@ -33,6 +36,7 @@ import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts'
 import { FLOW, INVALID, LABEL, LOGIN, REGISTRATION } from '../ui/message.ts';
 import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
+import { type Claim, claimOf, codeCredential, takenOver } from './code-addresses.ts';
 
 function codeInput(label: UiText): UiNode {
   return input(
@@ -137,6 +141,23 @@ class CodeLogin implements LoginMethod {
     return schemaOf(this.#services, account).codeAddresses(account.traits);
   }
 
+  /** Whose an address is: who proved it comes before who only has it in their traits. */
+  async #find(value: string): Promise<Account | undefined> {
+    const { accounts } = this.#services;
+    const byCode = await accounts.findByIdentifier(value, ['code']);
+    if (byCode !== undefined) return byCode;
+    const holder =
+      (await accounts.findByAddress('verifiable', value, 'email')) ??
+      (await accounts.findByAddress('verifiable', value, 'sms'));
+    const isVerified = holder?.verifiableAddresses.some((a) => a.verified && a.value === value);
+    if (isVerified === true) return holder;
+    return accounts.findByIdentifier(value, ['password', 'webauthn']);
+  }
+  #claim(account: Account | undefined, address: CodeAddress | undefined): Claim {
+    if (account === undefined || address === undefined) return 'foreign';
+    return claimOf(schemaOf(this.#services, account), account, address);
+  }
+
   async submit(
     flow: Flow,
     submission: Submission,
@@ -146,15 +167,16 @@ class CodeLogin implements LoginMethod {
     const code = textOf(submission, 'code');
     const isAgain = isTrue(submission, 'resend') || textOf(submission, 'resend') === 'code';
     if (code !== undefined && !isAgain) return this.#judge(flow, code, visitor, known);
-    const { accounts, budgets, sessions } = this.#services;
+    const { budgets, sessions } = this.#services;
     const before = sentCode(flow);
     const given =
       textOf(submission, 'address') ?? textOf(submission, 'identifier') ?? before?.address;
     if (given === undefined) throw problem(INVALID.required('identifier'), 'identifier');
     const value = normaliseIdentifier(given);
-    const account =
-      known ?? (await accounts.findByIdentifier(value, ['code', 'password', 'webauthn']));
-    const address = this.#addresses(account).find((a) => a.value === value);
+    const account = known ?? (await this.#find(value));
+    const named = this.#addresses(account).find((a) => a.value === value);
+    const address =
+      known === undefined && this.#claim(account, named) === 'foreign' ? undefined : named;
     if (known !== undefined && address === undefined) throw problem(FLOW.addressUnknown);
     await refuseSpent(
       budgets,
@@ -200,11 +222,17 @@ class CodeLogin implements LoginMethod {
     if (account === undefined || (known !== undefined && known.id !== account.id))
       throw problem(FLOW.loginCodeWrong, undefined, judged.flow);
     const nowMs = clock.now();
+    const { address } = judged;
+    const claim = known === undefined ? this.#claim(account, address) : 'proved';
+    // Somebody proved another address since the code was sent.
+    if (claim === 'foreign') throw problem(FLOW.loginCodeWrong, undefined, judged.flow);
+    const isFirst = claim === 'first';
+    const held = isFirst ? takenOver(account, address, nowMs) : account;
     return {
       kind: 'authenticated',
       account,
-      flow: judged.flow,
-      changed: markVerified(account, judged.address.value, judged.address.via, nowMs),
+      flow: isFirst ? endingOthers(judged.flow) : judged.flow,
+      changed: markVerified(held, address.value, address.via, nowMs),
       method: { method: 'code', aal: this.aal, completedAtMs: nowMs },
     };
   }
@@ -242,16 +270,8 @@ class CodeRegistration implements RegistrationMethod {
         traits,
         flow: judged.flow,
         verified: [address],
-        credentials: [
-          {
-            type: 'code',
-            identifiers: schema.codeAddresses(traits).map((a) => a.value),
-            version: 0,
-            config: { addresses: [{ channel: address.via, address: address.value }] },
-            createdAtMs: nowMs,
-            updatedAtMs: nowMs,
-          },
-        ],
+        // Other addresses of the traits are claims, until somebody verifies them.
+        credentials: [codeCredential(address, nowMs)],
         method: { method: 'code', aal: 'aal1', completedAtMs: nowMs },
       };
     }

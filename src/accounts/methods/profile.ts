@@ -6,6 +6,7 @@ import type { IdentitySchema } from '../schema/identity-schema.ts';
 import { type Services, schemaOf } from '../services.ts';
 import { LABEL } from '../ui/message.ts';
 import { submit, type UiNode } from '../ui/node.ts';
+import { codeIdentifiers } from './code-addresses.ts';
 
 /** What signs in, is verified or recovers: to change it is to change who may sign in. */
 function sensitive(schema: IdentitySchema, traits: JsonObject): string {
@@ -30,7 +31,7 @@ export function withTraits(schema: IdentitySchema, account: Account, traits: Jso
   if (code !== undefined)
     credentials.set('code', {
       ...code,
-      identifiers: schema.codeAddresses(traits).map((a) => a.value),
+      identifiers: codeIdentifiers(schema, account, traits),
     });
   return { ...account, traits, credentials };
 }

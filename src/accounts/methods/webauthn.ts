@@ -4,6 +4,7 @@
  * registered as a second factor is never a first one.
  */
 import { randomBytes } from 'node:crypto';
+import { isShown } from '../../kernel/index.ts';
 import type { Account, JsonObject } from '../account.ts';
 import {
   type Flow,
@@ -248,8 +249,10 @@ function nameField(): UiNode {
   );
 }
 function keyName(submission: Submission): string {
-  const name = textOf(submission, 'webauthn_register_displayname') ?? '';
-  return name.replace(/\p{Cc}/gu, '').slice(0, NAME_MAX);
+  const field = 'webauthn_register_displayname';
+  const name = (textOf(submission, field) ?? '').slice(0, NAME_MAX);
+  if (!isShown(name)) throw problem(INVALID.nameUnshown, field);
+  return name;
 }
 
 class WebauthnSettings implements SettingsMethod {

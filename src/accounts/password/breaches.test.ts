@@ -79,6 +79,29 @@ describe('the list of breached passwords, online', () => {
     ).rejects.toMatchObject({ code: 'unavailable' });
   });
 
+  it('is said to be away once, and again when it is back', async () => {
+    let isDown = true;
+    const host = await serve((_request, response) => {
+      response.statusCode = isDown ? 503 : 200;
+      response.end();
+    });
+    const said: string[] = [];
+    const note =
+      (level: string) =>
+      (_facts: object, _text: string): unknown =>
+        said.push(level);
+    const logger = { ...silentLogger, warn: note('warn'), info: note('info') };
+    const list = createBreachList({ host, logger });
+    for (let i = 0; i < 5; i++) await list.refuse(`${PASSWORD}${i}`);
+    expect(said).toEqual(['warn']);
+    isDown = false;
+    for (let i = 0; i < 5; i++) await list.refuse(`${PASSWORD}${i}`);
+    expect(said).toEqual(['warn', 'info']);
+    isDown = true;
+    await list.refuse(PASSWORD);
+    expect(said).toEqual(['warn', 'info', 'warn']);
+  });
+
   it('asks only so many questions at once', async () => {
     let open = 0;
     let most = 0;

@@ -48,15 +48,34 @@ export function createBreachList(settings: BreachListSettings = {}): BreachList 
   const range = isOnline
     ? createRangeClient(originOf(settings.host ?? HOST), settings.timeoutMs ?? TIMEOUT_MS)
     : undefined;
+  // Told when it changes: each registration of a server without a network would say the same again.
+  let isAway = false;
+  const noteAway = (cause: unknown): void => {
+    if (isAway) return;
+    isAway = true;
+    logger.warn(
+      { err: cause },
+      'The list of breached passwords can not be reached; it is said once, and again when it can',
+    );
+  };
+  const noteBack = (): void => {
+    if (!isAway) return;
+    isAway = false;
+    logger.info({}, 'The list of breached passwords can be reached again');
+  };
   return {
     refuse: async (password) => {
       // The list is of lower case, and `Password` is no better than `password`.
       if (maxBreaches < COMMON_BREACHES_MIN && common.has(password.toLowerCase()))
         return COMMON_BREACHES_MIN;
       if (range === undefined) return undefined;
-      const count = await range(password).catch((cause: unknown) => {
+      const answer = range(password).then((found) => {
+        noteBack();
+        return found;
+      });
+      const count = await answer.catch((cause: unknown) => {
         if (ignoreNetworkErrors) {
-          logger.warn({ err: cause }, 'The list of breached passwords can not be reached');
+          noteAway(cause);
           return 0;
         }
         throw new PosternError('unavailable', 'The list of breached passwords can not be reached', {

@@ -8,6 +8,8 @@ import { PosternError } from '../../kernel/index.ts';
 import type { Json, JsonObject, Via } from '../account.ts';
 import { INVALID, LABEL } from '../ui/message.ts';
 import { type InputType, input, type NodeGroup, type UiNode, type UiText } from '../ui/node.ts';
+import { lengthProblems, NAME_LENGTH_MAX } from './bounds.ts';
+import { type LinearPattern, linearPattern, patternsOf } from './linear-pattern.ts';
 
 const EXTENSION = 'ory.sh/kratos';
 const DEPTH_MAX = 32;
@@ -15,11 +17,13 @@ const DEPTH_MAX = 32;
 // The package is CommonJS whose types name a default that Node does not unwrap.
 const addFormats = addFormatsModule as unknown as (ajv: Ajv) => Ajv;
 
-type Leaf = {
+export type Leaf = {
   /** Below `traits`, such as `["name", "first"]`; an array's items carry `*`. */
   readonly path: readonly string[];
   readonly schema: Readonly<Record<string, unknown>>;
   readonly isRequired: boolean;
+  /** Whether it signs somebody in, or is an address. */
+  readonly isName: boolean;
 };
 
 /** A problem of the traits, with the node that it belongs to. */
@@ -75,15 +79,12 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 /** Control characters, and those that show nothing (zero-width spaces, direction marks). */
 const INVISIBLE = /[\p{Cc}\p{Cf}]/gu;
 
-/** Composing takes the square of a run of combining marks (14 s for 160 KB of them), so the bound comes before it. */
-const IDENTIFIER_LENGTH_MAX = 1_024;
-
 /**
- * An identifier as it is compared: NFKC, without invisible characters, trimmed, lower case. Empty for a
- * text of over 1,024 characters, which nobody has.
+ * An identifier as it is compared: NFKC, without invisible characters, trimmed, lower case. Empty, and so nobody's, for
+ * what is too long to be one: to normalise many combining marks takes time in the square of their number.
  */
 export function normaliseIdentifier(value: string): string {
-  if (value.length > IDENTIFIER_LENGTH_MAX) return '';
+  if (value.length > NAME_LENGTH_MAX) return '';
   return value.normalize('NFKC').replace(INVISIBLE, '').trim().toLowerCase();
 }
 
@@ -105,7 +106,8 @@ function leavesOf(
     leavesOf(items, [...path, '*'], false, found);
     return;
   }
-  if (path.length > 0) found.push({ path, schema, isRequired });
+  if (path.length > 0)
+    found.push({ path, schema, isRequired, isName: isRecord(schema[EXTENSION]) });
 }
 
 function valuesAt(value: unknown, path: readonly string[]): unknown[] {
@@ -267,6 +269,9 @@ class CompiledSchema implements IdentitySchema {
   }
 
   problems(traits: Json): TraitProblem[] {
+    // First, and alone: the keywords of a schema are held against all of a text, however long it is.
+    const tooLong = lengthProblems(traits, this.#leaves);
+    if (tooLong.length > 0) return tooLong;
     const whole = { traits };
     if (this.#validate(whole)) return [];
     const seen = new Set<string>();
@@ -372,12 +377,44 @@ class CompiledSchema implements IdentitySchema {
   }
 }
 
+function patternsOrThrow(id: string, document: unknown): ReadonlyMap<string, LinearPattern> {
+  try {
+    return patternsOf(document);
+  } catch (reason) {
+    const why = reason instanceof Error ? reason.message : String(reason);
+    throw new PosternError('invalid', `The identity schema "${id}" is not valid: ${why}`);
+  }
+}
+
+function isRegExp(text: string): boolean {
+  try {
+    return new RegExp(text, 'u') instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
+/** How ajv gets its patterns; it tells them apart by their text. */
+function engineOf(patterns: ReadonlyMap<string, LinearPattern>): {
+  (source: string): LinearPattern & { toString(): string };
+  code: string;
+} {
+  const engine = (source: string): LinearPattern & { toString(): string } => {
+    const { test } = patterns.get(source) ?? linearPattern(source);
+    return { test, toString: () => source };
+  };
+  return Object.assign(engine, { code: 'linear' });
+}
+
 /** Compiles a schema. Throws `invalid` with what is wrong with it. */
 export function compileIdentitySchema(id: string, document: unknown): IdentitySchema {
   if (!isRecord(document))
     throw new PosternError('invalid', `The identity schema "${id}" is not a JSON object`);
-  const ajv = new Ajv({ allErrors: true, strict: false });
+  const patterns = patternsOrThrow(id, document);
+  const ajv = new Ajv({ allErrors: true, strict: false, code: { regExp: engineOf(patterns) } });
   addFormats(ajv);
+  // Of patterns of the schema itself too: what the engine took is a pattern, whatever JavaScript says of it.
+  ajv.addFormat('regex', (text: string) => patterns.has(text) || isRegExp(text));
   ajv.addFormat('tel', /^\+[1-9]\d{4,14}$/);
   ajv.addFormat('phone', /^\+[1-9]\d{4,14}$/);
   let validate: ValidateFunction;

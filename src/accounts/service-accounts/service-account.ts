@@ -2,7 +2,7 @@
  * What a service account is, and what it may be called: an app or a script with a way in of its own, in one space. Pure.
  * It must never be an `Account`: nothing that people sign in by knows it.
  */
-import { PosternError } from '../../kernel/index.ts';
+import { isShown, PosternError } from '../../kernel/index.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
 
 export interface ServiceAccount {
@@ -41,7 +41,13 @@ export function checkServiceName(
 ): { readonly name: string; readonly key: string } {
   const name = given.length > NAME_MAX * 2 ? '' : given.normalize('NFKC').trim();
   const key = normaliseIdentifier(name);
-  if (name.length > NAME_MAX || key === '' || !HARMLESS.test(name) || isServiceId(key))
+  if (
+    name.length > NAME_MAX ||
+    key === '' ||
+    !HARMLESS.test(name) ||
+    !isShown(name) ||
+    isServiceId(key)
+  )
     throw new PosternError(
       'invalid',
       `The name of a ${what} is 1 to ${NAME_MAX} visible characters without slashes, and no id`,

@@ -3,6 +3,7 @@
  * signed, or told over its own API, may become a claim.
  */
 import type { Json, JsonObject } from '../account.ts';
+import { isFlatEnough } from '../outgoing/nesting.ts';
 
 const UPSTREAM_TEXT_MAX = 255;
 const UPSTREAM_LIST_MAX = 16;
@@ -21,9 +22,10 @@ const SUBJECT_MAX = 255;
 
 /**
  * The claims of a provider's answer; what is empty or false is left out, as Kratos does. Undefined where it names no
- * person: a subject is text of at most 255 characters (OpenID Connect Core 2).
+ * person: a subject is text of at most 255 characters (OpenID Connect Core 2), and nobody's profile is nested without end.
  */
 export function claimsOf(raw: JsonObject, issuer: string): Claims | undefined {
+  if (!isFlatEnough(raw)) return undefined;
   const own = (name: string): Json | undefined =>
     Object.hasOwn(raw, name) ? raw[name] : undefined;
   const sub = own('sub');

@@ -41,6 +41,11 @@ describe('claims', () => {
     expect(claimsOf({ sub: 's', locale } as never, ISSUER)?.['locale']).toBe(told);
   });
 
+  it('of a profile without a bottom name no person', () => {
+    const deep: unknown = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`);
+    expect(claimsOf({ sub: 's', deep } as never, ISSUER)).toBeUndefined();
+  });
+
   it('read no inherited property', () => {
     const raw = Object.create({ email: 'foe@example.com' }, { sub: { value: 's' } });
     expect(claimsOf(raw, ISSUER)).not.toHaveProperty('email');

@@ -220,6 +220,10 @@ export const INVALID = {
     4000043,
     'The security key or passkey could not be accepted, please try again.',
   ) as UiText,
+  nameUnshown: error(
+    4000001,
+    'This name has characters that are not seen, or that turn the direction of writing. Type it anew.',
+  ) as UiText,
   lastCredential: error(
     4000001,
     'This is the last way to sign in to your account. Add another one first.',

@@ -7,11 +7,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Audit } from '../../audit/index.ts';
 import type { Fabric, Grant } from '../../fabric/index.ts';
-import { PosternError } from '../../kernel/index.ts';
+import { checkDisplayName, PosternError } from '../../kernel/index.ts';
 import type { Actor, ClientManager, OidcClient, SigningKeyInfo } from '../../oidc/index.ts';
 import type { Caller } from '../caller.ts';
 
 const AUTHTOKENS_MAX = 50;
+const AUTHTOKEN_NAME_MAX = 128;
 const DAY_MS = 24 * 3_600_000;
 /** An authtoken that nobody revokes ends by itself. */
 const AUTHTOKEN_LIFE_MS = 365 * DAY_MS;
@@ -79,13 +80,14 @@ export async function authtokensOf(fabric: Fabric, accountId: string): Promise<G
   return all.filter((g) => g.revokedAtMs === undefined && (g.expiresAtMs ?? nowMs + 1) > nowMs);
 }
 
-/** Makes an authtoken of a person; its secret is shown once. Throws `exhausted` when there are too many. */
+/** Makes an authtoken of a person; its secret is shown once. Throws `invalid` for its name, `exhausted` when there are too many. */
 export async function createAuthtoken(
   parts: { readonly fabric: Fabric; readonly audit: Audit },
   accountId: string,
   name: string,
 ): Promise<{ readonly grant: Grant; readonly token: string }> {
   const { fabric, audit } = parts;
+  checkDisplayName(name, "An authtoken's name", AUTHTOKEN_NAME_MAX);
   if ((await authtokensOf(fabric, accountId)).length >= AUTHTOKENS_MAX)
     throw new PosternError('exhausted', `One person has at most ${AUTHTOKENS_MAX} authtokens`, {
       hint: 'Revoke one that nobody uses.',

@@ -4,7 +4,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { Grant } from '../../fabric/index.ts';
-import { PosternError } from '../../kernel/index.ts';
+import { checkDisplayName, PosternError } from '../../kernel/index.ts';
 import type { Door } from './door.ts';
 import type { ServerParts } from './parts.ts';
 import { checkScopes, refuseBeyond } from './scopes.ts';
@@ -40,6 +40,7 @@ export function addTokenManagement(app: FastifyInstance, parts: ServerParts, doo
   api.post('/api/v1/tokens', { schema: { body: TokenBody } }, async (request) => {
     const by = await door.mayServer(request, 'tokens:create', 'tokens');
     const { name, scopes, expires_in_ms } = request.body;
+    checkDisplayName(name, "A token's name", 128);
     checkScopes(scopes);
     refuseBeyond(await door.callerOf(request), scopes);
     return fabric.store.write(async (trx) => {

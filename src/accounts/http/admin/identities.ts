@@ -8,6 +8,7 @@ import {
   type JsonObject,
 } from '../../account.ts';
 import type { AccountSpec } from '../../administration.ts';
+import { patched, speaksOf } from '../../json-patch.ts';
 import type { AccountsManager } from '../../manager.ts';
 import { IDS_MAX } from '../../repository/search.ts';
 import { normaliseIdentifier } from '../../schema/identity-schema.ts';
@@ -15,7 +16,6 @@ import { accountView, type View } from '../../view.ts';
 import { queryText } from '../web.ts';
 import { fields, refuse } from './body.ts';
 import { readSpec, SPEC_FIELDS } from './identity-spec.ts';
-import { patched, speaksOf } from './json-patch.ts';
 import { linkTo, offsetOf, pageSizeOf, placeOf, tokenOf } from './paging.ts';
 import type { AddRoute, AdminParts } from './parts.ts';
 import { idOf, includedTypes, queryList } from './query.ts';
@@ -34,6 +34,9 @@ const PATCHED = [
   ...['schema_id', 'traits', 'external_id', 'state', 'metadata_public', 'metadata_admin'],
   ...['organization_id', ...ADDRESSES],
 ];
+
+/** What no JSON Patch reads or writes, as at Kratos. */
+const PATCH_FORBIDDEN = ['id', 'stateChangedAt', 'state_changed_at', 'credentials'];
 
 /** The part of an identity that can be patched. */
 function documentOf(view: View): JsonObject {
@@ -120,7 +123,7 @@ class IdentitySurface {
   async patch(request: FastifyRequest, reply: FastifyReply, by: string): Promise<FastifyReply> {
     const { administration } = this.#parts;
     const specOf = (before: Account): AccountSpec => {
-      const document = patched(request.body, documentOf(this.#view(before)));
+      const document = patched(request.body, documentOf(this.#view(before)), PATCH_FORBIDDEN);
       // What nobody speaks of stays as it is; addresses come from the traits.
       const said = Object.entries(document).filter(
         ([name]) => !ADDRESSES.includes(name) || speaksOf(request.body, name),

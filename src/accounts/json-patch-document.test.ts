@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { patched, speaksOf } from './json-patch.ts';
+import type { JsonObject } from './account.ts';
+import { patched as patchedBy, speaksOf } from './json-patch.ts';
+
+const FORBIDDEN = ['id', 'stateChangedAt', 'state_changed_at', 'credentials'];
+const patched = (operations: unknown, document: JsonObject): JsonObject =>
+  patchedBy(operations, document, FORBIDDEN);
 
 const PERSON = {
   traits: { email: 'ann@example.com', tags: ['a', 'b'], 'a/b~c': 1 },
