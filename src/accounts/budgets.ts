@@ -117,12 +117,18 @@ export class Budgets {
     const whole = spent.filter((b) => b.givesBack === 'all').map(keyOf);
     if (whole.length > 0)
       await trx.deleteFrom('account_budgets').where('key', 'in', whole).execute();
-    for (const budget of spent.filter((b) => b.givesBack === 'one'))
+    const single = spent.filter((b) => b.givesBack === 'one');
+    if (single.length > 0)
       await trx
         .updateTable('account_budgets')
         .set((eb) => ({ left_milli: eb('left_milli', '+', MILLI) }))
-        .where('key', '=', keyOf(budget))
-        .where('left_milli', '<=', (budget.burst - 1) * MILLI)
+        .where((eb) =>
+          eb.or(
+            single.map((b) =>
+              eb('key', '=', keyOf(b)).and('left_milli', '<=', (b.burst - 1) * MILLI),
+            ),
+          ),
+        )
         .execute();
   }
 

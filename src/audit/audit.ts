@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import { type Clock, systemClock } from '../kernel/index.ts';
-import { type AuditTable, type Database, nextNumber, type Store } from '../store/index.ts';
+import type { AuditTable, Database, Store } from '../store/index.ts';
 import {
   type AuditEntry,
   type AuditOutcome,
@@ -95,6 +95,27 @@ export async function verifyChain(
   return { isIntact: true, entries: state.number, headsChecked: heads.length };
 }
 
+/** Takes the next number, with the hash of the entry before it: one question, since every deed asks it. */
+async function nextPlace(
+  trx: Transaction<Database>,
+): Promise<{ readonly number: number; readonly previous: string | null }> {
+  return trx
+    .insertInto('counters')
+    .values({ name: 'audit', value: 1 })
+    .onConflict((oc) =>
+      oc.column('name').doUpdateSet((eb) => ({ value: eb('counters.value', '+', 1) })),
+    )
+    .returning((eb) => [
+      'counters.value as number',
+      eb
+        .selectFrom('audit')
+        .select('audit.hash')
+        .where('audit.number', '=', eb('counters.value', '-', 1))
+        .as('previous'),
+    ])
+    .executeTakeFirstOrThrow();
+}
+
 class StoreAudit implements Audit {
   readonly #store: Store;
   readonly #keys: AuditKeys;
@@ -106,12 +127,7 @@ class StoreAudit implements Audit {
   }
 
   async append(trx: Transaction<Database>, entry: NewAuditEntry): Promise<AuditEntry> {
-    const number = await nextNumber(trx, 'audit');
-    const before = await trx
-      .selectFrom('audit')
-      .select('hash')
-      .where('number', '=', number - 1)
-      .executeTakeFirst();
+    const { number, previous } = await nextPlace(trx);
     const content = {
       number,
       atMs: this.#clock.now(),
@@ -120,7 +136,7 @@ class StoreAudit implements Audit {
       resource: entry.resource,
       outcome: entry.outcome ?? 'done',
       dataJson: JSON.stringify(entry.data ?? {}),
-      previousHash: before?.hash ?? FIRST_HASH,
+      previousHash: previous ?? FIRST_HASH,
     };
     const hash = hashEntry(content);
     await trx

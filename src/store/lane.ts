@@ -28,8 +28,13 @@ export type Execute = (sql: string, parameters: readonly unknown[]) => Promise<S
 /** A connection for writes, one group of writes at a time. */
 export interface WriteLane {
   readonly execute: Execute;
-  /** Opens the transaction of a group with its savepoint; throws `unavailable` when the database is out of reach. */
+  /**
+   * Opens the transaction of a group with its savepoint, at the latest with the first statement; it or that statement
+   * throws `unavailable` when the database is out of reach.
+   */
   begin(savepoint: string): Promise<void>;
+  /** Whether the transaction of the group is known to be open. */
+  readonly hasBegun: boolean;
   /**
    * Has a statement that answers nothing run before the next one, at the latest with the commit. Where each statement is a
    * message, it then costs none; what it fails with, the next one fails with.

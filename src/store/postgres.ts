@@ -59,6 +59,9 @@ class PostgresLane implements WriteLane {
 
   readonly precede = async (sql: string): Promise<void> => void (await this.execute(sql, []));
 
+  get hasBegun(): boolean {
+    return this.#client !== undefined;
+  }
   async begin(savepoint: string): Promise<void> {
     try {
       this.#client = await this.#pool.connect();

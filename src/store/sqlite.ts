@@ -34,8 +34,11 @@ export interface WriterOrder {
   readonly parameters: readonly unknown[];
 }
 
-interface Answer {
+/** What the writer thread answers to an order. */
+export interface WriterAnswer {
   readonly id: number;
+  /** Whether all that was to run first has run. */
+  readonly hasPreceded: boolean;
   readonly rows?: unknown[];
   readonly changes?: number;
   readonly error?: string;
@@ -52,6 +55,9 @@ class WriterThread implements WriteLane {
   /** What runs before the next statement. */
   #preceding: string[] = [];
   #nextId = 1;
+  #hasBegun = false;
+  /** Why the group's transaction did not open: whatever is asked of it fails with that. */
+  #failure: Error | undefined;
   #ended: PosternError | undefined;
 
   constructor(path: string) {
@@ -60,13 +66,14 @@ class WriterThread implements WriteLane {
     this.#worker = new Worker(new URL(`./writer${extension}`, import.meta.url), {
       workerData: path,
     });
-    this.#worker.on('message', (answer: Answer) => this.#answered(answer));
+    this.#worker.on('message', (answer: WriterAnswer) => this.#answered(answer));
     this.#worker.on('error', (cause) => this.#end(cause));
     this.#worker.on('exit', () => this.#end(undefined));
   }
 
   readonly execute: Execute = (sql, parameters) => {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const failure = this.#ended ?? this.#failure;
+    if (failure !== undefined) return Promise.reject(failure);
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
@@ -79,15 +86,20 @@ class WriterThread implements WriteLane {
 
   readonly precede = async (sql: string): Promise<void> => void this.#preceding.push(sql);
 
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
   async begin(savepoint: string): Promise<void> {
-    this.#preceding = ['begin immediate'];
-    await this.execute(`savepoint ${savepoint}`, []);
+    this.#hasBegun = false;
+    this.#failure = undefined;
+    this.#preceding = ['begin immediate', `savepoint ${savepoint}`];
   }
   async commit(): Promise<void> {
     await this.execute('commit', []);
   }
   async rollback(): Promise<void> {
     this.#preceding = [];
+    this.#failure = undefined;
     // Refused when SQLite has already rolled back by itself, which is as good.
     await this.execute('rollback', []).catch(() => undefined);
   }
@@ -95,10 +107,14 @@ class WriterThread implements WriteLane {
     await this.#worker.terminate();
   }
 
-  #answered(answer: Answer): void {
+  #answered(answer: WriterAnswer): void {
     const pending = this.#pending.get(answer.id);
     this.#pending.delete(answer.id);
-    if (answer.error !== undefined) pending?.reject(sqliteError(answer.error, answer.errcode));
+    const error =
+      answer.error === undefined ? undefined : sqliteError(answer.error, answer.errcode);
+    if (answer.hasPreceded) this.#hasBegun = true;
+    else if (!this.#hasBegun) this.#failure = error;
+    if (error !== undefined) pending?.reject(error);
     else pending?.resolve({ rows: answer.rows ?? [], changes: answer.changes ?? 0 });
   }
 

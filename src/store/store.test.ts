@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -178,6 +179,28 @@ describe('the SQLite store', () => {
     expect(ticks).toBeGreaterThan(0);
     await store.close();
   });
+
+  it('tells all that wait when another program holds the file, and goes on when it lets go', async () => {
+    const path = join(folder, 'held.sqlite3');
+    const store = await openStore({ sqlitePath: path });
+    const other = new DatabaseSync(path);
+    other.exec('begin immediate');
+    const startMs = performance.now();
+    const results = await Promise.allSettled([
+      put(store, 'held-a'),
+      store.write(async () => undefined),
+      put(store, 'held-b'),
+    ]);
+    // One wait for all of them.
+    expect(performance.now() - startMs).toBeLessThan(19_000);
+    for (const r of results)
+      expect(r).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } });
+    other.exec('rollback');
+    other.close();
+    await put(store, 'held-c');
+    expect(await names(store)).toEqual(['held-c']);
+    await store.close();
+  }, 40_000);
 });
 
 describe.skipIf(!hasPostgres)('the PostgreSQL store (skipped where PostgreSQL is absent)', () => {

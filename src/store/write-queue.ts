@@ -97,10 +97,11 @@ export class WriteQueue {
       }
       await this.#lane.commit();
     } catch (reason) {
+      const { hasBegun } = this.#lane;
       await this.#lane.rollback();
       tellRefused();
       // With nothing begun, the group is what waits: it must not wait for ever on a database that is away.
-      const isAway = ran.length === 0 && refused.length === 0 && current === undefined;
+      const isAway = ran.length === 0 && refused.length === 0 && !hasBegun;
       const failed = isAway ? this.#waiting.splice(0) : ran;
       if (current !== undefined) failed.push(current);
       for (const waiting of failed) waiting.fail(reason);
@@ -117,7 +118,7 @@ export class WriteQueue {
       await waiting.run(this.#db);
       return undefined;
     } catch (reason) {
-      // Throws when the group's transaction is gone: a lost connection, or SQLite undid it all by itself (disk full).
+      // Throws when the group's transaction did not open or is gone: a lost connection, or SQLite undid it all by itself (disk full).
       await this.#lane.execute('release savepoint one_group', []);
       await this.#lane.execute('savepoint one_group', []);
       return { reason };

@@ -1,7 +1,7 @@
 /** The writer thread of the SQLite store: owns the one connection that writes, so that no commit blocks the main thread. */
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { WriterOrder } from './sqlite.ts';
+import type { WriterAnswer, WriterOrder } from './sqlite.ts';
 import { openSqliteFile, type PreparedStatement, runStatement } from './sqlite-file.ts';
 
 const port = parentPort;
@@ -11,14 +11,17 @@ if (port === null || typeof path !== 'string') throw new Error('not started as t
 const db: DatabaseSync = openSqliteFile(path);
 const statements = new Map<string, PreparedStatement>();
 
-port.on('message', (message: WriterOrder) => {
+function answered({ id, first, sql, parameters }: WriterOrder): WriterAnswer {
+  let hasPreceded = false;
   try {
-    for (const sql of message.first) runStatement(db, statements, sql, []);
-    const result = runStatement(db, statements, message.sql, message.parameters);
-    port.postMessage({ id: message.id, ...result });
+    for (const statement of first) runStatement(db, statements, statement, []);
+    hasPreceded = true;
+    return { id, hasPreceded, ...runStatement(db, statements, sql, parameters) };
   } catch (reason) {
     const error = reason instanceof Error ? reason : new Error(String(reason));
     const errcode: unknown = Reflect.get(error, 'errcode');
-    port.postMessage({ id: message.id, error: error.message, errcode });
+    return { id, hasPreceded, error: error.message, errcode };
   }
-});
+}
+
+port.on('message', (order: WriterOrder) => port.postMessage(answered(order)));
