@@ -88,8 +88,9 @@ export async function refuseSpent(budgets: Budgets, list: readonly Budget[]): Pr
   if (waitMs === 0) return;
   const minutes = Math.max(1, Math.ceil(waitMs / MINUTE_MS));
   throw problem(
-    INVALID.generic(
+    INVALID.throttled(
       `Too many attempts. Try again in ${minutes === 1 ? 'a minute' : `${minutes} minutes`}.`,
+      waitMs,
     ),
   );
 }

@@ -17,10 +17,32 @@ describe('durations', () => {
     ['1h', 3_600_000],
     ['1d', 86_400_000],
     ['7', 7_000],
+    ['1h30m', 5_400_000],
+    ['1.5h', 5_400_000],
+    ['90s', 90_000],
+    ['1m0.5s', 60_500],
+    ['2h45m30s500ms', 9_930_500],
+    ['1500us', 2],
+    ['250000ns', 0],
+    ['0s', 0],
   ])('reads %s', (text, ms) => expect(parseDurationMs(text)).toBe(ms));
-  it.each(['', '-1s', '1w', '1.5s', 'ten', '9'.repeat(20)])('refuses %j', (text) =>
-    expect(() => parseDurationMs(text)).toThrow(PosternError),
-  );
+  it.each([
+    ...[
+      '',
+      '-1s',
+      '1w',
+      'ten',
+      '9'.repeat(20),
+      '1.5',
+      '1h30',
+      '1h 30m',
+      '1h-30m',
+      '+1h',
+      'h',
+      '.5h',
+    ],
+    ...['1..5h', '1.h', '1e3s', '1H', '1h30m!', '1s'.repeat(9), '0x1s', 'Infinity'],
+  ])('refuses %j', (text) => expect(() => parseDurationMs(text)).toThrow(PosternError));
 });
 
 describe('secrets', () => {

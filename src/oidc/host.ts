@@ -215,7 +215,8 @@ export class OidcHost {
         const url = `${this.#parts.issuer}authorize?${new URLSearchParams(given)}`;
         return r.code(303).header('location', url).header('cache-control', 'no-store').send();
       });
-      scope.get('/v2/logout', (q, r) => this.#v2Logout(q, r));
+      // A HEAD must not sign anybody out.
+      scope.get('/v2/logout', { exposeHeadRoute: false }, (q, r) => this.#v2Logout(q, r));
     });
   }
 

@@ -129,6 +129,9 @@ export async function openAccounts(
         ...ready,
         onLogout: (session) => oidc.host.sessionEnded(session.id),
         applicationAt: (uid) => oidc.host.applicationAt(uid),
+        // Rules that let everybody in share no credentials, and vouch for nobody.
+        isShared: (origin) =>
+          cors.public?.allowCredentials === true && cors.public.isAllowed(origin),
       });
       await oidc.addPublic(app);
       await addApplications(app, { ...parts, manager, clients: oidc.host.clients });

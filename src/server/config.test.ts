@@ -38,7 +38,13 @@ describe('the home', () => {
 describe('the configuration', () => {
   const DEFAULTS = {
     ...{ nodes: { host: '127.0.0.1', port: 4480 }, public: { host: '127.0.0.1', port: 4433 } },
-    ...{ advertise: [], database: undefined, rootKey: undefined, logLevel: 'info' },
+    ...{
+      advertise: [],
+      trustedProxies: [],
+      database: undefined,
+      rootKey: undefined,
+      logLevel: 'info',
+    },
   };
   it('listens on this machine alone without a file', () => {
     const config = load();
@@ -60,6 +66,16 @@ describe('the configuration', () => {
       ...{ model: undefined, maxBatchSize: 10, isStrict: false },
     });
     expect(Object.isFrozen(config)).toBe(true);
+  });
+  it('believes the proxies that are named, and refuses what is no address', () => {
+    const of = (list: string): readonly string[] =>
+      loadServerConfig({ env: { POSTERN_SERVER_HOME: home, POSTERN_TRUSTED_PROXIES: list } })
+        .trustedProxies;
+    expect(of('10.0.0.5, 10.1.0.0/16,2001:db8::/32')).toEqual([
+      ...['10.0.0.5', '10.1.0.0/16', '2001:db8::/32'],
+    ]);
+    for (const wrong of ['proxy.example', '10.0.0.0/33', '10.0.0.0/0', '10.0.0.1/8/8', '::/129'])
+      expect(() => of(wrong), wrong).toThrow(/POSTERN_TRUSTED_PROXIES/);
   });
   it('takes nothing from variables of other tools unless it is called by their name', () => {
     const env = { SERVE_PUBLIC_PORT: '1234', LOG_LEVEL: 'trace', LIMIT_MAX_READ_DEPTH: '7' };

@@ -25,6 +25,7 @@ import { hostsOf, ownAddresses } from './addresses.ts';
 import { ServerCertificate } from './certificate.ts';
 import { adminSocketPath, type ServerConfig } from './config.ts';
 import { protectBrowsers, refuseMalformed } from './http/browser-headers.ts';
+import { createDoor, type Door } from './http/door.ts';
 import { addFaults } from './http/fault.ts';
 import { addManagementRoutes } from './http/management.ts';
 import { NodeSessions } from './http/nodes.ts';
@@ -227,7 +228,7 @@ export async function runServer(
     protectBrowsers(open);
     finish(open, 'public');
     await publishOpenApi(open, o.version);
-    addManagementRoutes(open, parts, async (request) => {
+    const callerOf: Door['callerOf'] = async (request) => {
       const [, token = ''] =
         /^Bearer ([\w-]{43,64})$/.exec(request.headers.authorization ?? '') ?? [];
       const { grants } = fabric;
@@ -241,7 +242,8 @@ export async function runServer(
       throw new PosternError('unauthenticated', 'This needs an access token', {
         hint: 'postern token create NAME --scope …',
       });
-    });
+    };
+    addManagementRoutes(open, parts, callerOf);
     if (permissions !== undefined && config.permissions !== undefined)
       await room?.addPublicPermissions(open, {
         ...{ permissions, fabric, logger, version: o.version },
@@ -249,9 +251,12 @@ export async function runServer(
       });
     await accounts?.addPublic(open);
     open.get('/health', async () => ({ status: 'ok' }));
-    open.get('/metrics', async (_request, reply) =>
-      reply.type(registry.contentType).send(await registry.metrics()),
-    );
+    // Whoever reaches the port is nobody in particular: a proxy on this machine stands in front of everybody.
+    const door = createDoor(parts, callerOf);
+    open.get('/metrics', async (request, reply) => {
+      await door.mayServer(request, 'metrics:read', 'metrics');
+      return reply.type(registry.contentType).send(await registry.metrics());
+    });
     const certificate = await ServerCertificate.create(
       ca,
       [hostname(), 'localhost', ...hostsOf(parts.advertised()), '127.0.0.1'],

@@ -147,9 +147,13 @@ describe('a member on the node port', () => {
     const state: { public: string } = JSON.parse(
       readFileSync(join(stage.world.serverHome, 'server.json'), 'utf8'),
     );
+    const token = await stage.world.ok('admin', 'token', 'create', 'm', '--scope', 'metrics:read');
+    const metrics = (headers: Record<string, string>): Promise<Response> =>
+      fetch(`http://${state.public}/metrics`, { headers });
+    expect((await metrics({})).status).toBe(401);
     const sessions = async (): Promise<string | undefined> =>
       /^postern_node_sessions (\d+)$/m.exec(
-        await (await fetch(`http://${state.public}/metrics`)).text(),
+        await (await metrics({ authorization: `Bearer ${token}` })).text(),
       )?.[1];
     await expect.poll(sessions, { timeout: 5_000 }).toBe('2');
     for (let i = 0; i < 10; i++) {

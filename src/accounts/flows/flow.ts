@@ -177,6 +177,8 @@ export interface Visitor {
   readonly userAgent: string;
   readonly session: Session | undefined;
   readonly request?: RequestFacts;
+  /** The secret of the browser's CSRF cookie, for a flow that began without a browser. */
+  readonly csrf?: string;
 }
 
 /** What a method found wrong: told beside the named node, or above all. The flow comes back with it. */

@@ -1,7 +1,7 @@
 /**
  * The recovery flow: who can read an address of an account gets a session that may set new credentials (reference:
  * Kratos, self-service recovery). INVARIANT: known and unknown addresses look and take the same; a code is counted before
- * it is judged; opening a link alone signs nobody in where codes are used.
+ * it is judged; opening a link signs nobody in and spends nothing: the person's click does.
  */
 import type { Account } from '../account.ts';
 import {
@@ -19,7 +19,7 @@ import type { NewMessage, Services } from '../services.ts';
 import type { IssuedSession } from '../sessions.ts';
 import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { FLOW, INVALID, LABEL, RECOVERY } from '../ui/message.ts';
-import { input, submit, type UiNode, withValue } from '../ui/node.ts';
+import { input, nameOf, submit, type UiNode, withValue } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
 import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
@@ -37,7 +37,9 @@ import {
   type Visitor,
 } from './flow.ts';
 import { csrfNode, tellProblems } from './form.ts';
+import { openedFrom, proofOf, rootOf, withoutRoot } from './opened.ts';
 import type { SettingsFlows } from './settings.ts';
+import type { PreparedFlow } from './store.ts';
 import { markVerified } from './verification.ts';
 
 export interface BeginRecovery {
@@ -165,14 +167,43 @@ export class RecoveryFlows {
     }
   }
 
-  /** A link was opened: a code goes into the form, a token is the person's proof. */
-  async open(flow: Flow, token: string, visitor: Visitor): Promise<RecoveryOutcome> {
-    if (this.#useOf(flow) === 'link') return this.#judge(flow, token, visitor);
-    const nodes = flow.ui.nodes.map((n) =>
-      n.attributes.node_type === 'input' && n.attributes.name === 'code' ? withValue(n, token) : n,
+  /**
+   * A link of a flow was opened: the answer is a flow of that browser, whose form holds what the link brought. One that
+   * can't serve any more says so in a new flow.
+   */
+  async open(root: Flow, proof: string, csrf: string): Promise<Flow> {
+    const { clock, flows } = this.#services;
+    const isPassed = root.state === 'passed_challenge';
+    if (isPassed || proof === '' || sentCode(root) === undefined) {
+      const { requestUrl, returnTo } = root;
+      const begun = this.#choose(this.#new({ type: 'browser', requestUrl, csrf, returnTo }));
+      const said = isPassed ? RECOVERY.alreadyDone : RECOVERY.tokenInvalid;
+      return flows.insert(show(begun, begun.ui.nodes, [said]));
+    }
+    const opened = openedFrom(root, csrf, clock.now());
+    const address = sentCode(root)?.address || undefined;
+    const use = this.#useOf(root);
+    return flows.insert(
+      use === 'code'
+        ? this.#withCode(this.#ask(opened, address, use), proof)
+        : this.#confirm(opened, proof),
     );
-    const kept = await this.#services.flows.replace(show(flow, nodes, flow.ui.messages));
-    return { kind: 'shown', flow: kept, status: 200 };
+  }
+
+  #withCode(flow: Flow, code: string): Flow {
+    const nodes = flow.ui.nodes.map((n) =>
+      nameOf(n) === 'code' ? withValue(n, proofOf(code)) : n,
+    );
+    return show(flow, nodes, flow.ui.messages);
+  }
+
+  /** The form of a link that was opened: one button, which a mail scanner does not press. */
+  #confirm(flow: Flow, token: string): Flow {
+    return show({ ...flow, state: 'choose_method', active: 'link' }, [
+      csrfNode(flow),
+      input('link', { name: 'token', type: 'hidden', value: proofOf(token) }),
+      submit('link', 'method', 'link', LABEL.continue),
+    ]);
   }
 
   async #send(
@@ -184,7 +215,7 @@ export class RecoveryFlows {
     const { use, isUnknownNotified } = config.flows.recovery;
     const secret = use === 'code' ? newCode() : newLinkToken();
     const { lifespanMs } = use === 'code' ? config.methods.code : config.methods.link;
-    const noted = await noteCode(fabric, flow, secret, {
+    const noted = await noteCode(fabric, withoutRoot(flow), secret, {
       ...{ address: value, via: 'email', accountId: account?.id },
       triesLeft: config.methods.code.maxSubmissions,
       expiresAtMs: clock.now() + lifespanMs,
@@ -216,15 +247,19 @@ export class RecoveryFlows {
 
   async #judge(flow: Flow, code: string, visitor: Visitor): Promise<RecoveryOutcome> {
     const { fabric, flows, store, accounts, clock, budgets, audit, config } = this.#services;
-    const sent = sentCode(flow);
-    if (sent === undefined) throw problem(RECOVERY.failedState);
+    const root = await rootOf(this.#services, flow);
+    if (root?.state === 'passed_challenge') throw problem(RECOVERY.alreadyDone);
+    const sent = root === undefined ? undefined : sentCode(root);
+    if (root === undefined || sent === undefined) throw problem(RECOVERY.failedState);
+    const isOpened = root.id !== flow.id;
     // By network alone: the flow counts its tries, and strangers' flows must not spend what the person's own needs.
     const subject = sent.accountId ?? sent.address;
     const spent = attemptBudgets({ what: 'recovery code', visitor, subject });
     await refuseSpent(budgets, spent);
-    const counted = await flows.replace(countTry(flow, sent));
+    const spentRoot = await flows.replace(countTry(isOpened ? root : flow, sent));
+    const counted = isOpened ? flow : spentRoot;
     const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
-    const isRight = await isCode(fabric, flow, sent, code, clock.now());
+    const isRight = await isCode(fabric, root, sent, code, clock.now());
     if (!isRight || account === undefined) {
       const address = sent.address === '' ? undefined : sent.address;
       const asked = this.#ask(counted, address, this.#useOf(counted));
@@ -244,7 +279,7 @@ export class RecoveryFlows {
         {
           type: flow.type,
           requestUrl: `${config.publicUrl}/self-service/settings/${flow.type}`,
-          csrf: flow.csrf,
+          csrf: flow.csrf ?? visitor.csrf,
           returnTo: flow.returnTo,
         },
         verified,
@@ -252,15 +287,19 @@ export class RecoveryFlows {
       verified,
       [RECOVERY.recovered(config.flows.settings.privilegedSessionMaxAgeMs)],
     );
+    const done = (one: Flow): Promise<PreparedFlow> =>
+      flows.prepare(show({ ...forgetCode(one), state: 'passed_challenge' }, []));
     const [preparedAccount, preparedSettings, passed] = [
       await accounts.prepare(verified),
       await flows.prepare(settings),
-      await flows.prepare(show({ ...forgetCode(counted), state: 'passed_challenge' }, [])),
+      await done(counted),
     ];
+    const passedRoot = isOpened ? await done(spentRoot) : undefined;
     const issued = await store.write(async (trx) => {
       await accounts.replace(trx, preparedAccount);
       await budgets.giveBack(trx, spent);
       await flows.replacePrepared(trx, passed);
+      if (passedRoot !== undefined) await flows.replacePrepared(trx, passedRoot);
       await flows.insertPrepared(trx, preparedSettings);
       await audit.append(trx, {
         actor: account.id,

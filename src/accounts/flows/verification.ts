@@ -19,7 +19,7 @@ import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import type { NewMessage, Services } from '../services.ts';
 import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { FLOW, INVALID, LABEL, VERIFICATION } from '../ui/message.ts';
-import { anchor, input, submit, type UiNode, withValue } from '../ui/node.ts';
+import { anchor, input, nameOf, submit, type UiNode, withValue } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
 import { isIdentifierTaken } from './addresses.ts';
 import { evenly } from './evenly.ts';
@@ -38,6 +38,7 @@ import {
   type Visitor,
 } from './flow.ts';
 import { csrfNode, tellProblems } from './form.ts';
+import { openedFrom, proofOf, rootOf, withoutRoot } from './opened.ts';
 import {
   applied,
   isAnothers,
@@ -186,13 +187,26 @@ export class VerificationFlows {
     }
   }
 
-  /** A link was opened: the code goes into the form and nothing else happens. */
-  async fillIn(flow: Flow, code: string): Promise<Flow> {
-    if (flow.state !== 'sent_email') return flow;
-    const nodes = flow.ui.nodes.map((n) =>
-      n.attributes.node_type === 'input' && n.attributes.name === 'code' ? withValue(n, code) : n,
+  /**
+   * A link of a flow was opened: the answer is a flow of that browser with the code in its form. What is done already shows
+   * itself in the browser that did it, and is told in a new flow to others.
+   */
+  async open(root: Flow, code: string, csrf: string): Promise<Flow> {
+    const { clock, flows } = this.#services;
+    const isPassed = root.state === 'passed_challenge';
+    if (isPassed && root.csrf === csrf) return root;
+    const sent = sentCode(root);
+    if (isPassed || sent === undefined) {
+      const { requestUrl, returnTo } = root;
+      const begun = this.#choose(this.#new({ type: 'browser', requestUrl, csrf, returnTo }));
+      if (!isPassed) return flows.insert(begun);
+      return flows.insert(show(begun, begun.ui.nodes, [VERIFICATION.alreadyDone]));
+    }
+    const asked = this.#ask(openedFrom(root, csrf, clock.now()), sent.address);
+    const nodes = asked.ui.nodes.map((n) =>
+      nameOf(n) === 'code' ? withValue(n, proofOf(code)) : n,
     );
-    return this.#services.flows.replace(show(flow, nodes, flow.ui.messages));
+    return flows.insert(show(asked, nodes, asked.ui.messages));
   }
 
   async #sendTo(
@@ -201,11 +215,13 @@ export class VerificationFlows {
     account: Account | undefined,
   ): Promise<{ flow: Flow; messages: NewMessage[] }> {
     const { accounts, config } = this.#services;
-    const change = pendingChange(flow);
+    const change = pendingChange((await rootOf(this.#services, flow)) ?? flow);
     if (change?.address === value) {
       const { accountId, via } = change;
       if (await isAnothers(this.#services, value, via, accountId)) throw problem(INVALID.duplicate);
-      return this.#send(flow, value, via, await accounts.get(accountId));
+      // What a link opened has to carry the change by itself, now that it gets a code of its own.
+      const carrying = withPendingChange(flow, change);
+      return this.#send(carrying, value, via, await accounts.get(accountId));
     }
     const sent = await this.#send(flow, value, 'email', account);
     if (account !== undefined || config.flows.verification.isUnknownNotified) return sent;
@@ -221,7 +237,7 @@ export class VerificationFlows {
     const { fabric, config, clock } = this.#services;
     const code = newCode();
     const { lifespanMs, maxSubmissions } = config.methods.code;
-    const noted = await noteCode(fabric, flow, code, {
+    const noted = await noteCode(fabric, withoutRoot(flow), code, {
       ...{ address, via, accountId: account?.id, triesLeft: maxSubmissions },
       expiresAtMs: clock.now() + lifespanMs,
     });
@@ -249,16 +265,20 @@ export class VerificationFlows {
   async #judge(flow: Flow, code: string, visitor: Visitor): Promise<Flow> {
     const { fabric, flows, store, accounts, clock, budgets, audit, hooks, sessions } =
       this.#services;
-    const sent = sentCode(flow);
-    if (sent === undefined) throw problem(VERIFICATION.failedState);
+    const root = await rootOf(this.#services, flow);
+    if (root?.state === 'passed_challenge') throw problem(VERIFICATION.alreadyDone);
+    const sent = root === undefined ? undefined : sentCode(root);
+    if (root === undefined || sent === undefined) throw problem(VERIFICATION.failedState);
+    const isOpened = root.id !== flow.id;
     // By network alone: the flow counts its tries, and strangers' flows must not spend what the person's own needs.
     const subject = sent.accountId ?? sent.address;
     const spent = attemptBudgets({ what: 'verification code', visitor, subject });
     await refuseSpent(budgets, spent);
-    const counted = await flows.replace(countTry(flow, sent));
+    const spentRoot = await flows.replace(countTry(isOpened ? root : flow, sent));
+    const counted = isOpened ? flow : spentRoot;
     const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
-    const isRight = (await isCode(fabric, flow, sent, code, clock.now())) && account !== undefined;
-    const change = changeBy(counted, sent);
+    const isRight = (await isCode(fabric, root, sent, code, clock.now())) && account !== undefined;
+    const change = changeBy(spentRoot, sent);
     const made =
       isRight && change !== undefined && account !== undefined
         ? await applied(this.#services, account, change)
@@ -282,6 +302,9 @@ export class VerificationFlows {
     );
     const prepared = await accounts.prepare(verified);
     const passed = await flows.prepare(this.#passed(forgetCode(counted), sent.via));
+    const passedRoot = isOpened
+      ? await flows.prepare(this.#passed(forgetCode(spentRoot), sent.via))
+      : undefined;
     const notices = made
       ? await prepareNotices(this.#services, made.settings, account, verified)
       : [];
@@ -299,6 +322,7 @@ export class VerificationFlows {
         resource: `account/${account.id}`,
         data: { via: sent.via, ...(change === undefined ? {} : { what: 'address changed' }) },
       });
+      if (passedRoot !== undefined) await flows.replacePrepared(trx, passedRoot);
       return flows.replacePrepared(trx, passed);
     });
     if (made !== undefined)

@@ -85,7 +85,8 @@ export async function tell(
   const { status, body } = errorBody(reason);
   if (status >= 500) services.logger.error({ err: reason }, 'a sign-in request met a fault');
   reply.header('cache-control', NO_STORE);
-  if (status === 429 || status === 503) reply.header('retry-after', RETRY_S);
+  // On a redirect it would ask the browser to wait before it goes on to the page that says so (RFC 9110 §10.2.3).
+  if (isJson && (status === 429 || status === 503)) reply.header('retry-after', RETRY_S);
   if (isJson) return reply.code(status).send(body);
   const { error } = body as { error: JsonObject };
   const note: Json = { error, url: request.routeOptions.url ?? '' };

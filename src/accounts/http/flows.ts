@@ -8,13 +8,18 @@ import type { AccountsManager } from '../manager.ts';
 import { FlowBeginnings } from './flows/begin.ts';
 import { MailedLinks } from './flows/mailed-link.ts';
 import { FlowReadings } from './flows/read.ts';
+import type { SharedWith } from './flows/site.ts';
 import { FlowSubmissions } from './flows/submit.ts';
 
 /** Adds the routes of all flows. */
-export function addFlowRoutes(app: FastifyInstance, manager: AccountsManager): void {
+export function addFlowRoutes(
+  app: FastifyInstance,
+  manager: AccountsManager,
+  isShared: SharedWith,
+): void {
   const beginnings = new FlowBeginnings(manager);
   const readings = new FlowReadings(manager);
-  const submissions = new FlowSubmissions(manager, beginnings);
+  const submissions = new FlowSubmissions(manager, beginnings, isShared);
   const links = new MailedLinks(manager, beginnings);
   for (const kind of FLOW_KINDS) {
     const base = `/self-service/${kind}`;

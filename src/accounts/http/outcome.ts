@@ -2,7 +2,7 @@
  * How the end of a flow is answered in each flavour: the flow again, a redirect, a session by cookie or by token
  * (reference: Kratos's public API). INVARIANT: a token leaves in a cookie or to a program, never in an address.
  */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { FlowFault } from '../flows/fault.ts';
 import type { Flow } from '../flows/flow.ts';
 import type { LoginOutcome } from '../flows/login.ts';
@@ -14,7 +14,7 @@ import type { AccountsManager } from '../manager.ts';
 import type { IssuedSession } from '../sessions.ts';
 import { accountView, flowView, sessionView, type View } from '../view.ts';
 import { seeOther, uiUrl } from './answer.ts';
-import { csrfOf, ensureCsrf, renewCsrf, setSessionCookie } from './web.ts';
+import { renewCsrf, setSessionCookie } from './web.ts';
 
 /** A browser with pages, a browser by script, or a program. */
 export type Flavour = 'html' | 'spa' | 'api';
@@ -25,6 +25,12 @@ type SignedInOutcome = Extract<LoginOutcome, { readonly kind: 'signed-in' }>;
 export function goTo(url: string, reply: FastifyReply, flavour: Flavour): FastifyReply {
   if (flavour === 'html') return seeOther(reply, url);
   throw new FlowFault('browser_location_change_required', { redirectTo: url });
+}
+
+/** When there is another attempt, in seconds, for a flow that was throttled just now. */
+function retryAfterOf({ ui }: Flow): number | undefined {
+  const waits = (ui.messages ?? []).map(({ context }) => context?.['retry_after']);
+  return waits.find((wait) => typeof wait === 'number');
 }
 
 export class OutcomeAnswers {
@@ -55,6 +61,8 @@ export class OutcomeAnswers {
   ): Promise<FastifyReply> {
     const { flow, status } = outcome;
     if (flavour === 'html') return seeOther(reply, uiUrl(this.#config, flow.kind, flow));
+    const waitS = status === 400 ? retryAfterOf(flow) : undefined;
+    if (waitS !== undefined) reply.header('retry-after', String(waitS));
     return reply.code(status).send(await this.view(flow));
   }
 
@@ -185,20 +193,14 @@ export class OutcomeAnswers {
     return reply.send({ ...view, continue_with: [...before, ...this.#onwards(outcome.flow)] });
   }
 
-  /** `request` is the browser's that gets the session. */
   async recovery(
     outcome: RecoveryOutcome,
-    request: FastifyRequest,
     reply: FastifyReply,
     flavour: Flavour,
   ): Promise<FastifyReply> {
     if (outcome.kind === 'shown') return this.shown(outcome, reply, flavour);
     const { issued, settings } = outcome;
-    if (flavour !== 'api') {
-      this.#hand(reply, issued);
-      // The settings flow was begun for this browser's secret; an administrator's flow had none.
-      if (csrfOf(this.#config, request) === undefined) ensureCsrf(this.#config, request, reply);
-    }
+    if (flavour !== 'api') this.#hand(reply, issued);
     const url = uiUrl(this.#config, 'settings', settings);
     if (flavour === 'html') return seeOther(reply, url);
     if (!this.#config.features.useContinueWithTransitions && flavour === 'spa')

@@ -118,8 +118,16 @@ class SessionSurface {
     try {
       const { session, account } = await this.#current(request);
       this.#insistOnAal(session, account);
-      const { store, sessions } = this.#services;
-      const count = await store.write((trx) => sessions.revokeAll(trx, account.id, session.id));
+      const { store, sessions, audit } = this.#services;
+      const count = await store.write(async (trx) => {
+        const ended = await sessions.revokeAll(trx, account.id, session.id);
+        if (ended > 0)
+          await audit.append(trx, {
+            ...{ actor: account.id, action: 'accounts:logout', resource: `account/${account.id}` },
+            data: { others: ended },
+          });
+        return ended;
+      });
       return reply.send({ count });
     } catch (reason) {
       return tell(this.#services, request, reply, reason, true);
@@ -133,10 +141,15 @@ class SessionSurface {
       const { id } = request.params as { id: string };
       if (id === session.id)
         throw new FlowFault('bad_request', {}, 'The current session ends by logging out.');
-      const { store, sessions } = this.#services;
+      const { store, sessions, audit } = this.#services;
       const other = isUuid(id) ? await sessions.get(id) : undefined;
       if (other !== undefined && other.accountId === account.id)
-        await store.write((trx) => sessions.revoke(trx, id));
+        await store.write(async (trx) => {
+          if (await sessions.revoke(trx, id))
+            await audit.append(trx, {
+              ...{ actor: account.id, action: 'accounts:logout', resource: `session/${id}` },
+            });
+        });
       return reply.code(204).send();
     } catch (reason) {
       return tell(this.#services, request, reply, reason, true);

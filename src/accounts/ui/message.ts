@@ -204,6 +204,9 @@ export const LABEL = {
 /** What is wrong with an input: 4000000. */
 export const INVALID = {
   generic: (reason: string): UiText => error(4000001, reason, { reason }),
+  /** `retry_after` in seconds: programs are told it in a header too. */
+  throttled: (reason: string, waitMs: number): UiText =>
+    error(4000001, reason, { reason, retry_after: Math.max(1, Math.ceil(waitMs / 1_000)) }),
   required: (property: string): UiText =>
     error(4000002, `Property ${property} is missing.`, { property }),
   tooShort: (actual: number, min: number): UiText =>

@@ -17,6 +17,7 @@ const SCOPE_AREAS = [
   'clients',
   'services',
   'permissions',
+  'metrics',
 ] as const;
 const SCOPE = new RegExp(`^(\\*|admin|(${SCOPE_AREAS.join('|')}):(\\*|[a-z]+))$`);
 

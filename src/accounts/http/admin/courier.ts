@@ -1,23 +1,27 @@
 /** The courier's messages as administrators see them (`/admin/courier/messages`), with what became of each. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PosternError } from '../../../kernel/index.ts';
-import type { Courier, CourierMessage } from '../../courier/courier.ts';
+import type { CourierMessage } from '../../courier/courier.ts';
 import type { View } from '../../view.ts';
 import { queryText } from '../web.ts';
 import { refuse } from './body.ts';
 import { linkTo, numberOf, pageSizeOf } from './paging.ts';
 import type { AddRoute, AdminParts } from './parts.ts';
 import { uuidOf } from './query.ts';
+import { mayShowSecrets, noteShown } from './secrets.ts';
 
-function messageView(m: CourierMessage): View {
+/** As Kratos shows them to administrators in production. */
+const REDACTED = '<redacted-unless-dev-mode>';
+
+function messageView(m: CourierMessage, isWhole: boolean): View {
   const iso = (ms: number): string => new Date(ms).toISOString();
   return {
     id: m.id,
     status: m.status,
     type: m.type,
     recipient: m.recipient,
-    body: m.body,
-    subject: m.subject,
+    body: isWhole ? m.body : REDACTED,
+    subject: isWhole ? m.subject : REDACTED,
     template_type: m.templateType,
     channel: m.channel,
     send_count: m.sendCount,
@@ -34,17 +38,31 @@ function messageView(m: CourierMessage): View {
   };
 }
 
+/** Messages as the administrator may see them: who may not see secrets learns what became of each, not what it said. */
+async function shown(
+  parts: AdminParts,
+  messages: readonly CourierMessage[],
+  request: FastifyRequest,
+  by: string,
+): Promise<readonly View[]> {
+  const isWhole = await mayShowSecrets(parts, request);
+  if (isWhole && messages.length > 0)
+    await noteShown(parts, by, 'courier', { messages: messages.map(({ id }) => id) });
+  return messages.map((m) => messageView(m, isWhole));
+}
+
 async function list(
-  courier: Courier,
+  parts: AdminParts,
   request: FastifyRequest,
   reply: FastifyReply,
+  by: string,
 ): Promise<FastifyReply> {
   const status = queryText(request, 'status');
   if (status !== undefined && !['queued', 'processing', 'sent', 'abandoned'].includes(status))
     refuse(`"${status}" is no status of a message`);
   const recipient = queryText(request, 'recipient');
   const [limit, before] = [pageSizeOf(request), numberOf(request)];
-  const { messages, next } = await courier.list({
+  const { messages, next } = await parts.courier.list({
     limit,
     ...(status === undefined ? {} : { status }),
     ...(recipient === undefined ? {} : { recipient }),
@@ -52,21 +70,23 @@ async function list(
   });
   const token = next === undefined ? undefined : String(next);
   reply.header('link', linkTo(request, '/admin/courier/messages', token));
-  return reply.send(messages.map(messageView));
+  return reply.send(await shown(parts, messages, request, by));
 }
 
 async function get(
-  courier: Courier,
+  parts: AdminParts,
   request: FastifyRequest,
   reply: FastifyReply,
+  by: string,
 ): Promise<FastifyReply> {
-  const found = await courier.get(uuidOf(request));
+  const found = await parts.courier.get(uuidOf(request));
   if (found === undefined) throw new PosternError('not_found', 'There is no such message');
-  return reply.send(messageView(found));
+  const [view] = await shown(parts, [found], request, by);
+  return reply.send(view);
 }
 
 /** Adds the routes. */
-export function addCourierMessages(add: AddRoute, { courier }: AdminParts): void {
-  add('GET', '/courier/messages', (q, r) => list(courier, q, r));
-  add('GET', '/courier/messages/:id', (q, r) => get(courier, q, r));
+export function addCourierMessages(add: AddRoute, parts: AdminParts): void {
+  add('GET', '/courier/messages', (q, r, by) => list(parts, q, r, by));
+  add('GET', '/courier/messages/:id', (q, r, by) => get(parts, q, r, by));
 }

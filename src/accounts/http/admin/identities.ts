@@ -19,6 +19,7 @@ import { readSpec, SPEC_FIELDS } from './identity-spec.ts';
 import { linkTo, offsetOf, pageSizeOf, placeOf, tokenOf } from './paging.ts';
 import type { AddRoute, AdminParts } from './parts.ts';
 import { idOf, includedTypes, queryList } from './query.ts';
+import { insistOnSecrets, noteShown } from './secrets.ts';
 
 /** At most one of them narrows a list. */
 const FILTERS = [
@@ -59,7 +60,26 @@ class IdentitySurface {
     return accountView(account, { publicUrl, isAdmin: true, withConfig });
   }
 
-  async list(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  /** The types whose secrets are asked for, by somebody who may see them. Throws `denied`. */
+  async #asked(request: FastifyRequest): Promise<readonly CredentialType[]> {
+    const withConfig = includedTypes(request);
+    if (withConfig.length > 0) await insistOnSecrets(this.#parts, request);
+    return withConfig;
+  }
+
+  async #shown(
+    accounts: readonly Account[],
+    withConfig: readonly CredentialType[],
+    by: string,
+  ): Promise<readonly View[]> {
+    if (withConfig.length > 0 && accounts.length > 0)
+      await noteShown(this.#parts, by, 'accounts', {
+        ...{ credentials: withConfig, accounts: accounts.map(({ id }) => id) },
+      });
+    return accounts.map((a) => this.#view(a, withConfig));
+  }
+
+  async list(request: FastifyRequest, reply: FastifyReply, by: string): Promise<FastifyReply> {
     const given = FILTERS.filter((name) => queryText(request, name) !== undefined);
     if (given.length > 1) refuse(`Only one of ${given.join(', ')} at a time`);
     const ids = queryList(request, 'ids').filter((id) => id !== '');
@@ -75,12 +95,12 @@ class IdentitySurface {
       ...(similar === undefined ? {} : { identifierPrefix: normaliseIdentifier(similar) }),
       ...(organizationId === undefined ? {} : { organizationId }),
     };
-    const withConfig = includedTypes(request);
+    const withConfig = await this.#asked(request);
     const { accounts } = this.#services;
     // As with Kratos a list by ids has no pages: they would not fit into a header that goes on with them.
     if (ids.length > 0) {
       const named = await accounts.list(filter, { limit: IDS_MAX });
-      return reply.send(named.map((a) => this.#view(a, withConfig)));
+      return reply.send(await this.#shown(named, withConfig, by));
     }
     const [limit, after, offset] = [pageSizeOf(request), placeOf(request), offsetOf(request)];
     const found = await accounts.list(filter, { limit: limit + 1, after, offset });
@@ -88,7 +108,7 @@ class IdentitySurface {
     const last = found.length > limit ? shown.at(-1) : undefined;
     if (offset !== undefined) reply.header('x-total-count', String(await accounts.count(filter)));
     else reply.header('link', linkTo(request, '/admin/identities', last && tokenOf(last)));
-    return reply.send(shown.map((a) => this.#view(a, withConfig)));
+    return reply.send(await this.#shown(shown, withConfig, by));
   }
 
   async create(request: FastifyRequest, reply: FastifyReply, by: string): Promise<FastifyReply> {
@@ -98,10 +118,11 @@ class IdentitySurface {
     return reply.code(201).send(this.#view(account));
   }
 
-  async get(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async get(request: FastifyRequest, reply: FastifyReply, by: string): Promise<FastifyReply> {
+    const withConfig = await this.#asked(request);
     const account = await this.#parts.administration.get(idOf(request));
-    const withConfig = includedTypes(request);
-    return reply.send(this.#view(account, withConfig));
+    const [view] = await this.#shown([account], withConfig, by);
+    return reply.send(view);
   }
   async getByExternal(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const { externalId } = request.params as { externalId: string };
@@ -155,9 +176,9 @@ class IdentitySurface {
 /** Adds the routes. */
 export function addIdentities(add: AddRoute, parts: AdminParts): void {
   const surface = new IdentitySurface(parts);
-  add('GET', '/identities', (q, r) => surface.list(q, r));
+  add('GET', '/identities', (q, r, by) => surface.list(q, r, by));
   add('POST', '/identities', (q, r, by) => surface.create(q, r, by));
-  add('GET', '/identities/:id', (q, r) => surface.get(q, r));
+  add('GET', '/identities/:id', (q, r, by) => surface.get(q, r, by));
   add('GET', '/identities/by/external/:externalId', (q, r) => surface.getByExternal(q, r));
   add('PUT', '/identities/:id', (q, r, by) => surface.update(q, r, by));
   add('PATCH', '/identities/:id', (q, r, by) => surface.patch(q, r, by));

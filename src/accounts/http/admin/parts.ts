@@ -12,7 +12,7 @@ export interface AdminParts extends HealthParts {
   /** Who asks; throws `unauthenticated` or `denied`. */
   readonly authorise: (
     request: FastifyRequest,
-    action: 'accounts:read' | 'accounts:write',
+    action: 'accounts:read' | 'accounts:write' | 'accounts:secrets',
   ) => Promise<string>;
 }
 

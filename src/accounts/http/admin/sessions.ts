@@ -69,17 +69,11 @@ class AdminSessionSurface {
     return reply.header('x-total-count', String(list.length)).send(views);
   }
 
-  async deleteOf(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async deleteOf(request: FastifyRequest, reply: FastifyReply, by: string): Promise<FastifyReply> {
     const { id } = await this.#parts.administration.get(uuidOf(request));
-    const { store, sessions } = this.#services;
-    const list = await sessions.list(id);
+    const list = await this.#services.sessions.list(id);
     if (list.length === 0) throw new PosternError('not_found', 'The account has no sessions');
-    await store.write((trx) =>
-      sessions.delete(
-        trx,
-        list.map((s) => s.id),
-      ),
-    );
+    await this.#endAll('delete', list, by);
     return reply.code(204).send();
   }
 
@@ -107,10 +101,8 @@ class AdminSessionSurface {
     const expand = expandOf(request);
     return reply.send(await this.#view(await this.#session(request), expand));
   }
-  async disable(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { id } = await this.#session(request);
-    const { store, sessions } = this.#services;
-    await store.write((trx) => sessions.revoke(trx, id));
+  async disable(request: FastifyRequest, reply: FastifyReply, by: string): Promise<FastifyReply> {
+    await this.#endAll('disable', [await this.#session(request)], by);
     return reply.code(204).send();
   }
   async extend(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -128,7 +120,7 @@ class AdminSessionSurface {
    * Ends or forgets many sessions: those that are named, all of the named accounts, or everybody's (`"*"`), a batch at a
    * time. INVARIANT: only sessions; an id of another kind of grant is nothing here.
    */
-  async manage(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async manage(request: FastifyRequest, reply: FastifyReply, by: string): Promise<FastifyReply> {
     const given = fields(request.body, ['action', 'identities', 'sessions'], 'The body');
     const action = textField(given, 'action');
     if (action !== 'disable' && action !== 'delete') refuse('action is disable or delete');
@@ -153,19 +145,39 @@ class AdminSessionSurface {
         if (session !== undefined) found.push(session);
       }
     }
-    const ids = found.filter((s) => action === 'delete' || s.isActive).map((s) => s.id);
+    const ending = found.filter((s) => action === 'delete' || s.isActive);
+    const processed = await this.#endAll(action, ending, by);
+    return reply.send({ processed, more: isEverybody && ending.length === PAGE_SIZE_MAX });
+  }
+
+  /** Ends or forgets sessions; answers how many. Applications learn of each by its grant's event. */
+  async #endAll(
+    action: 'disable' | 'delete',
+    ending: readonly Session[],
+    by: string,
+  ): Promise<number> {
     let processed = 0;
     // One transaction each: a person may have any number of them.
-    for (let i = 0; i < ids.length; i += PAGE_SIZE_MAX)
-      processed += await this.#endAll(action, ids.slice(i, i + PAGE_SIZE_MAX));
-    return reply.send({ processed, more: isEverybody && ids.length === PAGE_SIZE_MAX });
+    for (let i = 0; i < ending.length; i += PAGE_SIZE_MAX)
+      processed += await this.#endPage(action, ending.slice(i, i + PAGE_SIZE_MAX), by);
+    return processed;
   }
-  #endAll(action: 'disable' | 'delete', ids: readonly string[]): Promise<number> {
-    const { store, sessions } = this.#services;
+  #endPage(action: 'disable' | 'delete', ending: readonly Session[], by: string): Promise<number> {
+    const { store, sessions, audit } = this.#services;
     return store.write(async (trx) => {
-      if (action === 'delete') return sessions.delete(trx, ids);
       let count = 0;
-      for (const id of ids) if (await sessions.revoke(trx, id).catch(isGone)) count += 1;
+      for (const { id, accountId } of ending) {
+        const isEnded =
+          action === 'delete'
+            ? (await sessions.delete(trx, [id])) > 0
+            : await sessions.revoke(trx, id).catch(isGone);
+        if (!isEnded) continue;
+        count += 1;
+        await audit.append(trx, {
+          ...{ actor: by, action: `accounts:session-${action}`, resource: `session/${id}` },
+          data: { account: accountId },
+        });
+      }
       return count;
     });
   }
@@ -175,10 +187,10 @@ class AdminSessionSurface {
 export function addAdminSessions(add: AddRoute, parts: AdminParts): void {
   const surface = new AdminSessionSurface(parts);
   add('GET', '/identities/:id/sessions', (q, r) => surface.listOf(q, r));
-  add('DELETE', '/identities/:id/sessions', (q, r) => surface.deleteOf(q, r));
+  add('DELETE', '/identities/:id/sessions', (q, r, by) => surface.deleteOf(q, r, by));
   add('GET', '/sessions', (q, r) => surface.list(q, r));
   add('GET', '/sessions/:id', (q, r) => surface.get(q, r));
-  add('POST', '/sessions', (q, r) => surface.manage(q, r));
-  add('DELETE', '/sessions/:id', (q, r) => surface.disable(q, r));
+  add('POST', '/sessions', (q, r, by) => surface.manage(q, r, by));
+  add('DELETE', '/sessions/:id', (q, r, by) => surface.disable(q, r, by));
   add('PATCH', '/sessions/:id/extend', (q, r) => surface.extend(q, r));
 }

@@ -39,7 +39,8 @@ export class FlowReadings {
     try {
       const flow = await flowOf(this.#services, kind, request, 'id');
       const { clock } = this.#services;
-      if (flow.type === 'browser' && kind !== 'recovery' && kind !== 'settings')
+      // An administrator's recovery flow is of no browser; every other form may hold what a mail brought.
+      if (flow.type === 'browser' && flow.csrf !== undefined && kind !== 'settings')
         if (!isUnmade(flow) && csrfOf(this.#config, request) !== flow.csrf)
           throw new FlowFault('security_csrf_violation');
       if (kind === 'settings')

@@ -1,19 +1,28 @@
 /**
- * Forms and JSON that come to a flow (`POST /self-service/FLOW`). INVARIANT: a browser's counts only with the token of its CSRF
- * cookie, a program's only without a browser's marks; what comes too late is answered with a new flow.
+ * Forms and JSON that come to a flow (`POST /self-service/FLOW`). INVARIANT: a browser's counts only from our
+ * sites and with the token of its CSRF cookie, a program's only without a browser's marks; what comes too late is answered with a new flow.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isCsrfToken } from '../../flows/csrf.ts';
 import { FlowFault } from '../../flows/fault.ts';
-import type { Flow, FlowKind, Submission } from '../../flows/flow.ts';
+import type { Flow, FlowKind, Submission, Visitor } from '../../flows/flow.ts';
 import { rehearsalOf } from '../../flows/rehearsal.ts';
 import type { AccountsManager } from '../../manager.ts';
 import type { IdentitySchema } from '../../schema/identity-schema.ts';
 import { type Flavour, OutcomeAnswers } from '../outcome.ts';
-import { csrfOf, NO_STORE, refuseBrowser, submissionOf, submitsJson, visitorOf } from '../web.ts';
+import {
+  csrfOf,
+  ensureCsrf,
+  NO_STORE,
+  refuseBrowser,
+  submissionOf,
+  submitsJson,
+  visitorOf,
+} from '../web.ts';
 import type { FlowBeginnings } from './begin.ts';
 import { flowOf } from './read.ts';
 import { FlowRefusals } from './refusal.ts';
+import { isForeign, type SharedWith } from './site.ts';
 
 /** Whether a submission brings a password, which costs a hash. */
 function willHash(body: unknown): boolean {
@@ -26,8 +35,10 @@ export class FlowSubmissions {
   readonly #beginnings: FlowBeginnings;
   readonly #answers: OutcomeAnswers;
   readonly #refusals: FlowRefusals;
-  constructor(manager: AccountsManager, beginnings: FlowBeginnings) {
+  readonly #isShared: SharedWith;
+  constructor(manager: AccountsManager, beginnings: FlowBeginnings, isShared: SharedWith) {
     this.#manager = manager;
+    this.#isShared = isShared;
     this.#beginnings = beginnings;
     this.#answers = new OutcomeAnswers(manager);
     this.#refusals = new FlowRefusals(manager);
@@ -66,7 +77,10 @@ export class FlowSubmissions {
         return await this.#beginnings.replace(flow, request, reply, flavour);
       const submission = submissionOf(request, this.#schema(flow));
       if (flow.type === 'api') refuseBrowser(request.headers);
-      else this.#insistOnCsrf(flow, request, submission);
+      else {
+        this.#insistOnSite(request);
+        this.#insistOnCsrf(flow, request, submission);
+      }
       reply.header('cache-control', NO_STORE);
       return await this.#finish(flow, submission, request, reply, flavour);
     } catch (reason) {
@@ -97,8 +111,7 @@ export class FlowSubmissions {
         return answers.settings(await settings.submit(flow, submission, visitor), reply, flavour);
       case 'recovery':
         return answers.recovery(
-          await recovery.submit(flow, submission, visitor),
-          request,
+          await recovery.submit(flow, submission, this.#withCsrf(flow, visitor, request, reply)),
           reply,
           flavour,
         );
@@ -107,11 +120,28 @@ export class FlowSubmissions {
     }
   }
 
+  /** An administrator's recovery flow is of no browser yet: what follows from it belongs to the one that finishes it. */
+  #withCsrf(flow: Flow, visitor: Visitor, request: FastifyRequest, reply: FastifyReply): Visitor {
+    if (flow.type === 'api' || flow.csrf !== undefined) return visitor;
+    return { ...visitor, csrf: ensureCsrf(this.#config, request, reply) };
+  }
+
   #schema(flow: Flow): IdentitySchema {
     const { schemas } = this.#services;
     const schema = schemas.get(flow.schemaId) ?? schemas.get(this.#config.defaultSchemaId);
     if (schema === undefined) throw new FlowFault('flow_not_found');
     return schema;
+  }
+
+  #insistOnSite(request: FastifyRequest): void {
+    if (!isForeign(request.headers, this.#config, this.#isShared)) return;
+    throw new FlowFault('security_csrf_violation', {
+      details: {
+        docs: 'postern account doctor URL',
+        hint: 'A page of another site sent the form. A ui_url in kratos.yml, or serve.public.cors with credentials, names sites that may.',
+        reject_reason: 'the form is of another site',
+      },
+    });
   }
 
   #insistOnCsrf(flow: Flow, request: FastifyRequest, submission: Submission): void {
