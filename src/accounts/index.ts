@@ -3,6 +3,7 @@ export type { Account, JsonObject, Session } from './account.ts';
 export { Administration } from './administration.ts';
 export { networkOf } from './budgets.ts';
 export { type AccountsConfig, defaultConfig } from './config/config.ts';
+export { readCourier } from './config/courier.ts';
 export { KratosKeys } from './config/keys.ts';
 export { readKratos } from './config/read.ts';
 export { Courier } from './courier/courier.ts';

@@ -169,18 +169,22 @@ export async function examine(o: {
   const own = new URL('/self-service/login/browser', url).href;
   const proxied = await fetch('GET', own, { accept: JSON_TYPE }).catch(() => undefined);
   const isProxied = proxied !== undefined && flowOf(proxied.text) !== undefined;
+  let silence: unknown;
   const begun = isProxied
     ? proxied
-    : await fetch('GET', direct, { accept: JSON_TYPE }).catch(() => undefined);
+    : await fetch('GET', direct, { accept: JSON_TYPE }).catch((reason: unknown) => {
+        silence = reason;
+        return undefined;
+      });
   const from = isProxied ? url : serverUrl;
   const flow = begun === undefined ? undefined : flowOf(begun.text);
   if (begun === undefined || flow === undefined) {
-    const said = begun === undefined ? 'nobody answers' : `it answers ${begun.status}, no flow`;
+    if (begun === undefined) return [...found, judgeSilence(direct, silence)];
     return [
       ...found,
       {
         level: 'fault',
-        what: `A login can't begin at ${direct}: ${said}`,
+        what: `A login can't begin at ${direct}: it answers ${begun.status}, no flow`,
         todo: 'Start the server (postern server start), and set accounts.public_url to the address by which browsers reach it',
       },
     ];
@@ -205,6 +209,25 @@ export async function examine(o: {
     ...(await judgeReturn(`${isProxied ? own : direct}?return_to=${returning}`, url, fetch)),
   );
   return found;
+}
+
+/** Why nothing came back: nobody there, a name that is not known here, or a certificate that is not. */
+function judgeSilence(direct: string, reason: unknown): Finding {
+  const cause: unknown = reason instanceof Error ? (reason.cause ?? reason) : undefined;
+  const code = String(Reflect.get(Object(cause), 'code') ?? '');
+  if (/CERT|SELF_SIGNED|ISSUER/.test(code))
+    return {
+      level: 'fault',
+      what: `The certificate of ${new URL(direct).origin} is not trusted on this machine (${code})`,
+      todo: "If it is your own authority's, ask again with NODE_EXTRA_CA_CERTS set to its file; else browsers refuse it too",
+    };
+  return {
+    level: 'fault',
+    what: `A login can't begin at ${direct}: nobody answers${code === '' ? '' : ` (${code})`}`,
+    todo: /ENOTFOUND|EAI_AGAIN/.test(code)
+      ? `This machine knows no address of ${new URL(direct).hostname}: see its DNS, or set accounts.public_url to another name`
+      : 'Start the server (postern server start) and what is in front of it, and set accounts.public_url to the address by which browsers reach it',
+  };
 }
 
 /** Posts the flow back with the cookies it came with, as the page's form would. */

@@ -8,6 +8,7 @@ import { session } from './session.ts';
 const GROUPS = ['What', 'Where', 'Who', 'Waiting', 'Other'] as const;
 type Group = (typeof GROUPS)[number];
 
+/** By what a flag is for; whatever a command alone has is under Other. */
 const GROUP_OF: Readonly<Record<string, Group>> = {
   to: 'What',
   from: 'What',
@@ -15,6 +16,19 @@ const GROUP_OF: Readonly<Record<string, Group>> = {
   attribute: 'What',
   resource: 'What',
   'resource-type': 'What',
+  type: 'What',
+  id: 'What',
+  name: 'What',
+  scope: 'What',
+  callback: 'Where',
+  'logout-url': 'Where',
+  origin: 'Where',
+  'backchannel-logout-url': 'Where',
+  'home-page': 'Where',
+  space: 'Where',
+  ca: 'Where',
+  'third-party': 'Who',
+  expires: 'Waiting',
   via: 'Where',
   at: 'Where',
   project: 'Where',

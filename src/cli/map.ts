@@ -42,6 +42,8 @@ export function shortMap(program: string, version: string): string {
   Connect   ${program} tcp-outlet create --to 5432
             ${program} relay create
             ${program} tcp-inlet create --from 5433
+  Sign in   ${program} account create ADDRESS      people, who sign in at http://127.0.0.1:4433/
+            ${program} client create NAME         an app that they sign in to
   Protect   ${program} policy create             who may use an outlet or an inlet
             ${program} project-member delete ID  end a member's access at once
   Look      ${program} status                    what runs and what is wrong

@@ -129,7 +129,22 @@ export function notEnrolled(): PosternError {
   return new PosternError(
     'unauthenticated',
     `Please enroll using '${session().program} enroll' before using this command`,
-    { hint: 'Or join a project with a ticket: `postern project enroll TICKET`' },
+    {
+      hint: existsSync(adminSocket())
+        ? 'Or join a project with a ticket: `postern project enroll TICKET`'
+        : 'No server runs on this machine: `postern server start` first, or join elsewhere: `postern project enroll TICKET`',
+    },
+  );
+}
+
+/** The refusal for an operator's command where no server runs and no other one was joined. */
+function noServer(): PosternError {
+  // Scripts of the original look for its words and its error id.
+  if (session().program === 'ockam') return notEnrolled();
+  return new PosternError(
+    'unavailable',
+    'No server answers on this machine, and this home belongs to no other',
+    { hint: 'Start one: `postern server start`, or join another: `postern enroll --server URL`' },
   );
 }
 
@@ -161,6 +176,30 @@ export interface MemberOptions {
   readonly identity?: string | undefined;
 }
 
+async function memberClient(
+  identity: IdentityRecord,
+  project: ProjectRecord,
+): Promise<ManagementClient> {
+  const credential = await validCredential(identity, project);
+  const { managementOverNodePort } = await import('../control/index.ts');
+  return managementOverNodePort(project.serverAddresses, {
+    serverCa: { pem: project.serverCaPem },
+    clientCertificate: credential,
+  });
+}
+
+/** Whose server is out of reach, and what to do about it: start it, where it is this machine's. */
+function unreachable(project: ProjectRecord, reason: unknown): unknown {
+  if (!(reason instanceof PosternError) || reason.code !== 'unavailable') return reason;
+  const isHere = project.serverAddresses.some((a) => /^(127\.|localhost:|\[::1\])/.test(a));
+  if (!isHere || existsSync(adminSocket())) return reason;
+  return new PosternError(
+    'unavailable',
+    `The server of the project ${project.name} does not run: ${reason.message}`,
+    { cause: reason, hint: 'Start it: `postern server start`' },
+  );
+}
+
 /** Does something with the management API as a member of a project. */
 export async function asMember<T>(
   options: MemberOptions,
@@ -168,11 +207,8 @@ export async function asMember<T>(
 ): Promise<T> {
   const project = projectNamed(options.project);
   const identity = memberIdentity(project, options.identity);
-  const credential = await validCredential(identity, project);
-  const { managementOverNodePort } = await import('../control/index.ts');
-  const client = await managementOverNodePort(project.serverAddresses, {
-    serverCa: { pem: project.serverCaPem },
-    clientCertificate: credential,
+  const client = await memberClient(identity, project).catch((reason: unknown) => {
+    throw unreachable(project, reason);
   });
   try {
     return await work(client, project);
@@ -184,7 +220,7 @@ export async function asMember<T>(
 /** Does something with the management API as the operator: by membership when enrolled, else over the admin socket. */
 export async function asOperator<T>(work: (client: ManagementClient) => Promise<T>): Promise<T> {
   if (openHomeOnce().projects.default !== undefined) return asMember({}, (client) => work(client));
-  if (!existsSync(adminSocket())) throw notEnrolled();
+  if (!existsSync(adminSocket())) throw noServer();
   const { managementOverSocket } = await import('../control/index.ts');
   const client = managementOverSocket(adminSocket());
   try {

@@ -16,6 +16,7 @@ import type { Flags } from './command.ts';
 import { usageError } from './exit.ts';
 import { field, text } from './json.ts';
 import { adminSocket } from './membership.ts';
+import { session } from './session.ts';
 
 /** Keys and values in the order in which they are sent; undefined ones are left out. */
 export type Query = readonly (readonly [string, string | undefined])[];
@@ -261,8 +262,16 @@ export function failureOf(
   return new PosternError(
     code,
     said || `The server answered with status ${status}`,
-    code === 'unauthenticated' ? { hint: tokenHint } : {},
+    hintFor(code, said, tokenHint),
   );
+}
+
+function hintFor(code: ErrorCode, said: string, tokenHint: string): { hint?: string } {
+  if (code === 'unauthenticated') return { hint: tokenHint };
+  // Under Keto's name, its own commands are meant, which have no such word.
+  if (said.startsWith('Unknown namespace') && session().program !== 'keto')
+    return { hint: 'Namespaces come from the model: `postern permission model apply FILE`' };
+  return {};
 }
 
 /** A model that the server refused, with what is wrong in it. */

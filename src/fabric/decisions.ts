@@ -123,8 +123,14 @@ class StoreDecisions implements Decisions {
     if (!isLast) query = query.where('id', '=', id);
     const row = await query.orderBy('number', 'desc').limit(1).executeTakeFirst();
     if (row !== undefined) return toDecision(row);
+    if (isLast)
+      throw new PosternError(
+        'not_found',
+        id === 'last' ? 'Nothing was decided yet' : 'Nothing was denied yet',
+        { hint: 'Decisions are kept for a while only' },
+      );
     throw new PosternError('not_found', `There is no decision "${id}"`, {
-      hint: 'Decisions are kept for a while only; "last" tells of the newest.',
+      hint: 'Decisions are kept for a while only; `postern explain last` tells of the newest denial',
     });
   }
 

@@ -150,7 +150,9 @@ export class ClientManager {
   async get(id: string, actor: Actor): Promise<OidcClient> {
     const client = await this.find(id);
     if (client === undefined || !(actor.isAdministrator || client.ownerId === actor.principalId))
-      throw new PosternError('not_found', `There is no client with the id ${id.slice(0, 128)}`);
+      throw new PosternError('not_found', `There is no client with the id ${id.slice(0, 128)}`, {
+        hint: 'postern client list',
+      });
     return client;
   }
 

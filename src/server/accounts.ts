@@ -16,6 +16,7 @@ import {
   createPasswordHasher,
   createPasswordPolicy,
   defaultConfig,
+  readCourier,
   readKratos,
 } from '../accounts/index.ts';
 import type { Audit } from '../audit/index.ts';
@@ -27,7 +28,7 @@ import { addApplications } from './applications.ts';
 import type { ServerCertificate } from './certificate.ts';
 import type { ServerConfig } from './config.ts';
 import { type CorsRules, readCors, shareAcross } from './cors.ts';
-import { type EnvironmentKey, overlay, variablesByPath } from './environment.ts';
+import { type EnvironmentKey, merged, overlay, variablesByPath } from './environment.ts';
 import { refuseForeign } from './foreign.ts';
 import type { ServiceApi } from './http/services.ts';
 import { type OidcRoom, openOidc } from './oidc.ts';
@@ -40,8 +41,12 @@ const BODY_BYTES_MAX = 8 * 1024 * 1024;
 /** A list may be asked for by 500 ids, which is more than Node's 16 KiB. */
 const HEAD_BYTES_MAX = 32 * 1024;
 
+/** How mail leaves, as operators are told. */
+export type MailWay = 'smtp' | 'http' | 'none';
+
 export interface AccountsRoom {
   readonly manager: AccountsManager;
+  readonly mail: MailWay;
   readonly oidc: OidcRoom;
   /** Joins people to the machines that they let into projects. */
   openPeople(authority: AuthorityManager): Promise<PeopleRoom>;
@@ -76,6 +81,7 @@ export async function openAccounts(
     readonly publicUrl: string;
     readonly kratosFile: string | undefined;
     readonly kratosKeys: readonly EnvironmentKey[];
+    readonly courier: ServerConfig['courier'];
     readonly apis: ServerConfig['apis'];
     readonly brand: ServerConfig['brand'];
   },
@@ -115,12 +121,17 @@ export async function openAccounts(
   });
   const administration = new Administration(manager.services);
   const oidc = await openOidc(manager, { ...parts, apis: given.apis });
+  const mail = mailWayOf(config.courier);
+  if (mail === 'none')
+    parts.logger.warn(
+      { mail },
+      'no mail server is configured: codes and links wait in the queue and reach nobody (accounts.courier.smtp.connection_uri in server.yaml; until then: postern account messages)',
+    );
   courier.start();
   const closers: (() => Promise<void>)[] = [async () => oidc.close(), () => courier.close()];
   const ready = { isReady: () => parts.store.ping(), version: parts.version };
   return {
-    manager,
-    oidc,
+    ...{ manager, oidc, mail },
     openPeople: (authority) => openPeople(manager, { ...parts, authority }),
     openServices: (authority) => openServices(manager, authority),
     addPublic: async (app) => {
@@ -182,6 +193,11 @@ export async function openAccounts(
   };
 }
 
+function mailWayOf({ smtp, channels }: AccountsConfig['courier']): MailWay {
+  if (channels.has('email')) return 'http';
+  return smtp === undefined ? 'none' : 'smtp';
+}
+
 /** What Kratos's keys say, in the file and in the environment; undefined without any. Throws `invalid`. */
 function settingsOf(
   given: Pick<ServerConfig, 'kratosFile' | 'kratosKeys'> & { readonly publicUrl: string },
@@ -240,21 +256,43 @@ function shareAccounts(app: FastifyInstance, rules: CorsRules): void {
 }
 
 async function configOf(
-  given: Pick<ServerConfig, 'kratosFile' | 'kratosKeys' | 'brand'> & { readonly publicUrl: string },
+  given: Pick<ServerConfig, 'kratosFile' | 'kratosKeys' | 'brand' | 'courier'> & {
+    readonly publicUrl: string;
+  },
   raw: unknown,
 ): Promise<AccountsConfig> {
   // Without a base URL of its own, what administrators are answered is relative to where they asked.
   const urls = { publicUrl: given.publicUrl, adminUrl: '', siteName: given.brand?.name };
-  const { kratosFile, kratosKeys } = given;
-  if (raw === undefined && kratosFile === undefined) return defaultConfig(urls);
+  const { kratosFile, kratosKeys, courier } = given;
+  if (raw === undefined && kratosFile === undefined) {
+    const ours = defaultConfig(urls);
+    if (courier === undefined) return ours;
+    const files = filesOf(courier.folder);
+    const place = { file: 'server.yaml', path: 'accounts.courier' };
+    return {
+      ...ours,
+      courier: await readCourier(courier.keys, ours.courier, { ...place, ...files }),
+    };
+  }
   const folder = kratosFile === undefined ? process.cwd() : dirname(kratosFile);
   // Secure cookies would never come back over plain HTTP, which browsers take for this machine alone.
   const isDev = false;
-  return readKratos(raw, {
-    ...{ ...urls, isDev, load: (url: string) => load(url, folder) },
-    list: (name) => list(resolve(folder, name)),
+  const whole = courier === undefined ? raw : merged(raw, { courier: courier.keys });
+  return readKratos(whole, {
+    ...{ ...urls, isDev, ...filesOf(folder) },
     variables: variablesByPath(kratosKeys),
   });
+}
+
+/** How a configuration reaches the files that it names, from its own folder. */
+function filesOf(folder: string): {
+  load: (url: string) => Promise<string>;
+  list: (name: string) => Promise<readonly string[]>;
+} {
+  return {
+    load: (url) => load(url, folder),
+    list: (name) => list(resolve(folder, name)),
+  };
 }
 
 /** The names in a folder of templates; none where there is no folder. */

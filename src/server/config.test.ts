@@ -56,6 +56,8 @@ describe('the configuration', () => {
         hasAccounts: true,
         accountsUrl: undefined,
         kratosFile: undefined,
+        courier: undefined,
+        trustedProxies: [],
         kratosKeys: [],
       },
       accountsAdmin: { host: '127.0.0.1', port: 4434, isOpen: false },

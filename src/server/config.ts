@@ -13,7 +13,7 @@ import type { BrandConfig } from '../accounts/light.ts';
 import { PosternError, parseDurationMs, Secret } from '../kernel/index.ts';
 import { parseAddress } from '../trust/light.ts';
 import { BrandFile, loadBrand, type RawBrand } from './brand-config.ts';
-import { type EnvironmentKey, overlay } from './environment.ts';
+import { type EnvironmentKey, merged, overlay } from './environment.ts';
 import {
   loadPermissionConfig,
   type PermissionConfig,
@@ -96,6 +96,12 @@ const ConfigFile = Type.Object(
           brand: Type.Optional(
             Type.Unsafe<RawBrand>({ ...BrandFile, description: 'Whose the sign-in pages are' }),
           ),
+          courier: Type.Optional(
+            Type.Unknown({
+              description:
+                'How messages leave: the keys of a kratos.yml’s `courier`, which they are laid over',
+            }),
+          ),
           kratos: Type.Optional(Type.String({ description: 'The path of a kratos.yml' })),
           public_url: Type.Optional(
             Type.String({
@@ -138,6 +144,8 @@ export interface ServerConfig {
   readonly hasAccounts: boolean;
   /** A kratos.yml; undefined: our defaults. */
   readonly kratosFile: string | undefined;
+  /** `courier` of the server's own file, and the folder that files in it are taken from. */
+  readonly courier: { readonly keys: unknown; readonly folder: string } | undefined;
   /** Keys of it that come from the environment, of who called the program `kratos`. */
   readonly kratosKeys: readonly EnvironmentKey[];
   readonly accountsAdmin: {
@@ -244,6 +252,20 @@ function proxies({ value, origin }: Setting<string | readonly string[]>): readon
 function level({ value = 'info', origin }: Setting<string>): ServerConfig['logLevel'] {
   if (value === 'debug' || value === 'info' || value === 'warn' || value === 'error') return value;
   throw new PosternError('invalid', `${origin}: "${value}" is none of debug, info, warn, error`);
+}
+
+/** The two keys of the mail server that most set alone; the URI holds a password, which belongs in no file. */
+const COURIER_VARIABLES = [
+  ['POSTERN_ACCOUNTS_COURIER_SMTP_CONNECTION_URI', 'connection_uri'],
+  ['POSTERN_ACCOUNTS_COURIER_SMTP_FROM_ADDRESS', 'from_address'],
+] as const;
+
+function courierOf(keys: unknown, env: NodeJS.ProcessEnv, folder: string): ServerConfig['courier'] {
+  const smtp = Object.fromEntries(
+    COURIER_VARIABLES.flatMap(([variable, name]) => (env[variable] ? [[name, env[variable]]] : [])),
+  );
+  if (Object.keys(smtp).length === 0) return keys === undefined ? undefined : { keys, folder };
+  return { keys: merged(keys ?? {}, { smtp }), folder };
 }
 
 /** Where a kratos.yml says that it listens: `serve.*.host` and `serve.*.port`. */
@@ -368,6 +390,7 @@ export function loadServerConfig(
       kratosFile !== undefined || file.accounts?.kratos === undefined
         ? kratosFile
         : resolve(folder, file.accounts.kratos),
+    courier: courierOf(file.accounts?.courier, env, folder),
     kratosKeys,
     accountsAdmin: {
       ...address(

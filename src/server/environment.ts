@@ -143,7 +143,8 @@ function placed(
   return list;
 }
 
-function merged(before: unknown, value: unknown): unknown {
+/** Two values as one: maps are merged, whatever else there is after replaces what was before. */
+export function merged(before: unknown, value: unknown): unknown {
   if (!isRecord(before) || !isRecord(value)) return value;
   return Object.fromEntries([
     ...Object.entries(before),

@@ -144,6 +144,7 @@ export async function runServer(
             publicUrl: config.accountsUrl ?? `http://${config.public.host}:${publicPort.port}`,
             kratosFile: config.kratosFile,
             kratosKeys: config.kratosKeys,
+            courier: config.courier,
             apis: config.apis,
             brand: config.brand,
           },
@@ -171,6 +172,10 @@ export async function runServer(
       version: o.version,
       startedAtMs: Date.now(),
       permissions,
+      accounts:
+        accounts === undefined
+          ? undefined
+          : { url: accounts.manager.services.config.publicUrl, mail: accounts.mail },
       oidc: accounts?.oidc.host,
       people: people?.api,
       services,
@@ -307,7 +312,7 @@ export async function runServer(
       ...(accountsAdmin === undefined ? {} : { accounts_admin: accountsAdmin }),
       ...(accounts === undefined
         ? {}
-        : { accounts_url: accounts.manager.services.config.publicUrl }),
+        : { accounts_url: accounts.manager.services.config.publicUrl, mail: accounts.mail }),
       ...(movedFrom === undefined ? {} : { moved_from: movedFrom }),
       started_at: new Date().toISOString(),
       version: o.version,

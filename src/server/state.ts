@@ -16,6 +16,8 @@ export interface ServerState {
   readonly accounts_admin?: string;
   /** How browsers reach the accounts. */
   readonly accounts_url?: string;
+  /** How their mail leaves; `none`: it waits in the queue. */
+  readonly mail?: 'smtp' | 'http' | 'none';
   /** Where nodes were told to dial in the last run, when none of it is told now: those nodes do not find it. */
   readonly moved_from?: readonly string[];
   readonly started_at: string;

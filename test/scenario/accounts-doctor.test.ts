@@ -24,7 +24,10 @@ beforeAll(async () => {
   mkdirSync(world.serverHome, { recursive: true });
   writeFileSync(
     join(world.serverHome, 'server.yaml'),
-    `accounts: { public_url: 'http://127.0.0.1:${outside}' }\n`,
+    `accounts:
+  public_url: 'http://127.0.0.1:${outside}'
+  courier: { smtp: { connection_uri: 'smtp://127.0.0.1:1/?disable_starttls=true' } }
+`,
   );
   await world.startServer();
   const text = readFileSync(join(world.serverHome, 'server.json'), 'utf8');

@@ -92,6 +92,10 @@ describe('called as kratos', () => {
     expect(admin.status).toBe(401);
     const state = JSON.parse(readFileSync(join(world.serverHome, 'server.json'), 'utf8'));
     expect(state.accounts_admin).toBe(`127.0.0.1:${ports[1]}`);
+    const log = readFileSync(logFile, 'utf8');
+    expect(log).toContain(`public  http://127.0.0.1:${ports[0]}`);
+    expect(log).toContain(`admin   http://127.0.0.1:${ports[1]}`);
+    expect(log).toContain('next: kratos token create admin');
   });
 
   it('takes its keys from the environment, over the file, and keeps their secrets', async () => {

@@ -14,7 +14,7 @@ import {
 import type { OutgoingRequest } from '../outgoing/request.ts';
 import type { TemplateType } from '../services.ts';
 import type { CourierConfig, SmtpConfig } from './config.ts';
-import { type Part, refuse } from './part.ts';
+import { Part, refuse } from './part.ts';
 import type { Load } from './read.ts';
 import { requestOf } from './request.ts';
 
@@ -24,6 +24,10 @@ export type List = (folder: string) => Promise<readonly string[]>;
 const KNOWN = [
   ...['smtp', 'http', 'channels', 'delivery_strategy', 'templates', 'template_override_path'],
   ...['message_retries', 'worker', 'message_ttl'],
+];
+const SMTP_KNOWN = [
+  ...['connection_uri', 'from_address', 'from_name', 'local_name', 'headers'],
+  ...['client_cert_path', 'client_key_path'],
 ];
 const FROM_ADDRESS = 'no-reply@ory.kratos.sh';
 const FILES: Readonly<Record<TemplatePart, { readonly file: string; readonly prefix: string }>> = {
@@ -65,6 +69,27 @@ export async function courierOf(
     channels,
     templates: await templatesOf(part, o),
   };
+}
+
+/** The same keys where another file than a kratos.yml holds them, under `path` of `file`. Throws as `courierOf`. */
+export async function readCourier(
+  raw: unknown,
+  before: CourierConfig,
+  o: { readonly file: string; readonly path: string; readonly load: Load; readonly list: List },
+): Promise<CourierConfig> {
+  try {
+    const part = new Part(raw, o.path);
+    for (const name of part.at('smtp').keys())
+      if (!SMTP_KNOWN.includes(name)) refuse(part.at('smtp', name).path, 'is not known');
+    return await courierOf(part, before, o);
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error;
+    const message = error.message.replace(/^kratos\.yml(?=: )/, o.file);
+    throw new PosternError(error.code, message, {
+      cause: error,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
+  }
 }
 
 async function smtpOf(part: Part, load: Load): Promise<SmtpConfig | undefined> {

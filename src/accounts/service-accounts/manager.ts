@@ -233,7 +233,12 @@ export class ServiceAccounts {
       throw new PosternError(
         'not_found',
         word === undefined ? 'There is no space yet' : `There is no space "${word.slice(0, 80)}"`,
-        { hint: 'postern space create NAME' },
+        {
+          hint:
+            word === undefined
+              ? "`postern enroll` makes this server's first space and project"
+              : 'postern space list',
+        },
       );
     return space;
   }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { PosternError } from '../../kernel/index.ts';
+import { NO_MAIL } from '../account-client.ts';
 import { type Answer, examine, type Finding } from '../account-doctor.ts';
 import { define } from '../command.ts';
 import { EXIT_FAILURE, usageError } from '../exit.ts';
@@ -21,8 +22,8 @@ function webAddress(word: string | undefined): URL {
   return url;
 }
 
-/** What the server of this machine tells browsers its address is. Throws `not_found`. */
-function ownAddress(): URL {
+/** What the server of this machine says of itself: how browsers reach it, and how its mail leaves. Throws `not_found`. */
+function ownServer(): { readonly url: URL; readonly mail: string } {
   let state: unknown;
   try {
     state = JSON.parse(readFileSync(join(serverHome(), 'server.json'), 'utf8'));
@@ -30,7 +31,7 @@ function ownAddress(): URL {
     state = undefined;
   }
   const url = text(state, 'accounts_url');
-  if (url !== '') return webAddress(url);
+  if (url !== '') return { url: webAddress(url), mail: text(state, 'mail') };
   throw new PosternError('not_found', 'No server with accounts runs on this machine', {
     hint: 'postern server start, or name it: --server https://id.example.com',
   });
@@ -79,11 +80,14 @@ export function registerDoctor(account: Command): void {
     run: async ({ args, flags }) => {
       const url = webAddress(args[0]);
       const given = flags.text('server');
-      const serverUrl = given === undefined ? ownAddress() : webAddress(given);
-      const findings = await waiting(
+      // How another machine's mail leaves, its operator knows.
+      const server = given === undefined ? ownServer() : { url: webAddress(given), mail: '' };
+      const walked = await waiting(
         `signing in from ${url.host}`,
-        examine({ url, serverUrl, fetch: ask, nowMs: Date.now() }),
+        examine({ url, serverUrl: server.url, fetch: ask, nowMs: Date.now() }),
       );
+      const findings: readonly Finding[] =
+        server.mail === 'none' ? [...walked, { level: 'warning', ...NO_MAIL }] : walked;
       if (findings.some(({ level }) => level === 'fault')) process.exitCode = EXIT_FAILURE;
       return { plain: findings.map(line).join('\n'), json: findings };
     },

@@ -23,7 +23,8 @@ function textOf(from: string | 0, name: string): string {
   try {
     bytes = readFileSync(from);
   } catch (cause) {
-    throw new PosternError('not_found', `${name} can't be read`, { cause });
+    const why = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
+    throw new PosternError('not_found', `${name} can't be read${why}`, { cause });
   }
   if (bytes.length > FILE_BYTES_MAX) throw new PosternError('invalid', `${name} is too long`);
   return bytes.toString();

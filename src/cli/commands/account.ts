@@ -1,40 +1,28 @@
 /** `account`: people who sign in here. It asks the server of this machine, over its admin socket. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { ManagementClient } from '../../control/index.ts';
 import { PosternError } from '../../kernel/index.ts';
+import { askAccounts } from '../account-client.ts';
 import { define, type Flags, family } from '../command.ts';
 import { asUsage, usageError } from '../exit.ts';
 import { field, list, text } from '../json.ts';
-import { adminSocket, asOperator, listOf, parseAttributes } from '../membership.ts';
+import { asOperator, listOf, parseAttributes } from '../membership.ts';
 import { relativeTime, status, table } from '../output.ts';
-import { PermissionClient } from '../permission-client.ts';
-import { confirm, done, next } from '../talk.ts';
+import { readSource } from '../source-file.ts';
+import { confirm, done, next, note } from '../talk.ts';
 import { registerDoctor } from './account-doctor.ts';
+import { readIdentities } from './account-kratos-files.ts';
+import { registerMessages } from './account-messages.ts';
 
 const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 const PAGE_SIZE = 500;
 
-type Pair = readonly [string, string | undefined];
-
-function ask(
-  method: string,
-  path: string,
-  o: { query?: readonly Pair[]; body?: unknown } = {},
-): Promise<unknown> {
-  return new PermissionClient({ socketPath: adminSocket(), prefix: '/accounts' }).ask(
-    method,
-    `/admin${path}`,
-    o,
-  );
-}
-
 /** The account of an id, or of the address or name that it signs in with. */
 async function find(word: string | undefined): Promise<unknown> {
   if (word === undefined) throw usageError('which account: an id, or what it signs in with');
-  if (UUID.test(word)) return ask('GET', `/identities/${word}`);
+  if (UUID.test(word)) return askAccounts('GET', `/identities/${word}`);
   const [found] = list(
-    await ask('GET', '/identities', { query: [['credentials_identifier', word]] }),
+    await askAccounts('GET', '/identities', { query: [['credentials_identifier', word]] }),
   );
   if (found === undefined)
     throw new PosternError('not_found', `There is no account "${word}"`, {
@@ -79,16 +67,17 @@ export function register(program: Command): void {
   const account = family(program, 'account', 'People who sign in here', [
     'account list',
     'account create ann@example.com',
-    'account recover ann@example.com',
+    'account messages ann@example.com --show',
   ]);
 
   define(account, 'list', 'List accounts', {
+    examples: ['account list', "account list --jq '.[].traits.email'"],
     run: async () => {
       const all: unknown[] = [];
       // A page that is not full is the last.
       for (let page = 0; page < 2; page++) {
         const some = list(
-          await ask('GET', '/identities', {
+          await askAccounts('GET', '/identities', {
             query: [
               ['page', String(page)],
               ['per_page', String(PAGE_SIZE)],
@@ -116,9 +105,10 @@ export function register(program: Command): void {
   });
 
   define(account, 'show <account>', 'Show an account', {
+    examples: ['account show ann@example.com'],
     run: async ({ args }) => {
       const found = await find(args[0]);
-      const shown = await ask('GET', `/identities/${text(found, 'id')}`);
+      const shown = await askAccounts('GET', `/identities/${text(found, 'id')}`);
       const ways = Object.keys(Object(field(shown, 'credentials'))).join(', ');
       return {
         plain: [
@@ -134,14 +124,16 @@ export function register(program: Command): void {
 
   define(account, 'create <email>', 'Create an account', {
     options: [['--password-file <file>', 'the file with its password; - for standard input']],
-    examples: ['account create ann@example.com'],
+    examples: [
+      'account create ann@example.com',
+      'account create ann@example.com --password-file ./password.txt',
+    ],
     run: async ({ args, flags }) => {
       const file = flags.text('passwordFile');
-      const password =
-        file === undefined
-          ? undefined
-          : readFileSync(file === '-' ? 0 : file, 'utf8').replace(/\r?\n$/, '');
-      const made = await ask('POST', '/identities', { body: specOf(args[0] ?? '', password) });
+      const password = file === undefined ? undefined : readSource(file).replace(/\r?\n$/, '');
+      const made = await askAccounts('POST', '/identities', {
+        body: specOf(args[0] ?? '', password),
+      });
       done(`Account ${args[0]} created`);
       if (password === undefined)
         next(`postern account recover ${args[0]}   (a code to set a password with)`);
@@ -152,23 +144,26 @@ export function register(program: Command): void {
   define(account, 'import <file>', 'Create many accounts from a JSON list of identities', {
     examples: ['account import people.json'],
     run: async ({ args }) => {
-      const source: unknown = JSON.parse(readFileSync(args[0] ?? '', 'utf8'));
-      const rows = list(source);
+      const rows = readIdentities([args[0] ?? '']);
       let made = 0;
       const failed: unknown[] = [];
       for (let i = 0; i < rows.length; i += 100) {
-        const identities = rows.slice(i, i + 100).map((create) => ({ create }));
-        const answer = await ask('PATCH', '/identities', { body: { identities } });
+        const identities = rows.slice(i, i + 100).map(({ identity }) => ({ create: identity }));
+        const answer = await askAccounts('PATCH', '/identities', { body: { identities } });
         list(field(answer, 'identities')).forEach((row, at) => {
           if (text(row, 'action') === 'create') made += 1;
           else failed.push({ number: i + at + 1, reason: text(field(row, 'error'), 'reason') });
         });
       }
-      done(`${made} accounts created`);
+      if (made > 0 || failed.length === 0)
+        done(`${made} ${made === 1 ? 'account' : 'accounts'} created`);
       if (failed.length > 0)
         throw new PosternError(
           'invalid',
-          `${failed.length} were refused; number ${text(failed[0], 'number')}: ${text(failed[0], 'reason')}`,
+          `${failed.length} of ${rows.length} ${failed.length === 1 ? 'was' : 'were'} refused; number ${text(failed[0], 'number')}: ${text(failed[0], 'reason')}`,
+          {
+            hint: 'An identity is such as {"schema_id": "default", "traits": {"email": "ann@example.com"}}; those that were created stay',
+          },
         );
       return { json: { created: made } };
     },
@@ -183,9 +178,10 @@ export function register(program: Command): void {
       `${word} <account>`,
       word === 'disable' ? 'Shut an account out at once' : 'Let an account in again',
       {
+        examples: [`account ${word} ann@example.com`],
         run: async ({ args }) => {
           const id = text(await find(args[0]), 'id');
-          const changed = await ask('PATCH', `/identities/${id}`, {
+          const changed = await askAccounts('PATCH', `/identities/${id}`, {
             body: [{ op: 'replace', path: '/state', value: state }],
           });
           done(`Account ${addressOf(changed)} ${said}`);
@@ -220,6 +216,7 @@ export function register(program: Command): void {
   });
 
   define(account, 'deny <account>', 'Take that back, and remove its machines at once', {
+    examples: ['account deny ann@example.com'],
     options: [['-p, --project-name <name>', 'the project; the default one without it']],
     run: async ({ args, flags }) => {
       const answer = await asOperator(async (c) =>
@@ -234,6 +231,7 @@ export function register(program: Command): void {
   });
 
   define(account, 'allowed', 'List who may enrol machines in a project', {
+    examples: ['account allowed', 'account allowed --project-name shop'],
     options: [['-p, --project-name <name>', 'the project; the default one without it']],
     run: async ({ flags }) => {
       const rows = listOf(
@@ -260,6 +258,7 @@ export function register(program: Command): void {
   });
 
   define(account, 'delete <account>', 'Delete an account with all that belongs to it', {
+    examples: ['account delete ann@example.com'],
     options: [['-y, --yes', 'without asking']],
     run: async ({ args, flags }) => {
       const found = await find(args[0]);
@@ -270,7 +269,7 @@ export function register(program: Command): void {
         ))
       )
         return undefined;
-      await ask('DELETE', `/identities/${text(found, 'id')}`);
+      await askAccounts('DELETE', `/identities/${text(found, 'id')}`);
       done(`Account ${addressOf(found)} deleted`);
       return { json: { deleted: text(found, 'id') } };
     },
@@ -278,13 +277,14 @@ export function register(program: Command): void {
 
   define(account, 'sessions <account>', 'List the sessions of an account', {
     options: [['--end', 'end all of them']],
+    examples: ['account sessions ann@example.com', 'account sessions ann@example.com --end'],
     run: async ({ args, flags }) => {
       const id = text(await find(args[0]), 'id');
       const rows = list(
-        await ask('GET', `/identities/${id}/sessions`, { query: [['active', 'true']] }),
+        await askAccounts('GET', `/identities/${id}/sessions`, { query: [['active', 'true']] }),
       );
       if (flags.has('end')) {
-        await ask('POST', '/sessions', { body: { action: 'disable', identities: [id] } });
+        await askAccounts('POST', '/sessions', { body: { action: 'disable', identities: [id] } });
         done(`${rows.length} sessions ended`);
         return { json: { ended: rows.length } };
       }
@@ -309,17 +309,26 @@ export function register(program: Command): void {
   });
 
   define(account, 'recover <account>', 'Print a code with which its owner gets back in', {
-    options: [['--expires-in <duration>', 'how long it holds; 1h without it']],
+    options: [['--expires-in <duration>', 'how long it holds, such as 15m; 1h without it']],
+    examples: [
+      'account recover ann@example.com',
+      'account recover ann@example.com --expires-in 15m',
+    ],
     run: async ({ args, flags }) => {
       const id = text(await find(args[0]), 'id');
       const expires = flags.text('expiresIn');
-      const answer = await ask('POST', '/recovery/code', {
+      flags.durationMs('expiresIn');
+      const answer = await askAccounts('POST', '/recovery/code', {
         body: { identity_id: id, ...(expires === undefined ? {} : { expires_in: expires }) },
       });
-      next(`open ${text(answer, 'recovery_link')} and enter the code`);
+      const link = text(answer, 'recovery_link');
+      const ends = relativeTime(Date.parse(text(answer, 'expires_at')), Date.now());
+      done(`A code for ${args[0]} was made; it is shown this once and ends ${ends}`);
+      note(`  Give it to its owner, who enters it at ${link}`);
       return { machine: text(answer, 'recovery_code'), json: answer };
     },
   });
 
+  registerMessages(account);
   registerDoctor(account);
 }

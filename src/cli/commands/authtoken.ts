@@ -29,9 +29,12 @@ async function asPerson(
 export function register(program: Command): void {
   const authtoken = family(program, 'authtoken', 'Your own tokens, for agents and scripts', [
     'authtoken create laptop --server https://id.example.org:4433',
+    'authtoken list --server https://id.example.org:4433',
+    'authtoken revoke laptop --server https://id.example.org:4433',
   ]);
 
   define(authtoken, 'create <name>', 'Create an authtoken; it is printed once', {
+    examples: ['authtoken create laptop --server https://id.example.org:4433'],
     options: SERVER,
     run: async ({ args, flags }) => {
       const made = await asPerson(flags, 'POST', '/api/v1/authtokens', { name: args[0] });
@@ -41,6 +44,7 @@ export function register(program: Command): void {
   });
 
   define(authtoken, 'list', 'List your authtokens', {
+    examples: ['authtoken list --server https://id.example.org:4433'],
     options: SERVER,
     run: async ({ flags }) => {
       const rows = listOf(await asPerson(flags, 'GET', '/api/v1/authtokens'), 'authtokens');
@@ -61,6 +65,7 @@ export function register(program: Command): void {
   });
 
   define(authtoken, 'revoke <name-or-id>', 'Revoke an authtoken; it stops working at once', {
+    examples: ['authtoken revoke laptop --server https://id.example.org:4433'],
     options: SERVER,
     run: async ({ args, flags }) => {
       const { askServer, publicServer, signIn } = await import('../sign-in.ts');

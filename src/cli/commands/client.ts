@@ -72,6 +72,7 @@ function lines(client: unknown): string {
 export function register(program: Command): void {
   const client = family(program, 'client', 'Applications that people sign in to (OpenID Connect)', [
     'client create shop --callback https://shop.example.org/callback',
+    'client create robot --type service',
     'client list',
   ]);
 
@@ -89,7 +90,8 @@ export function register(program: Command): void {
     ],
     run: async ({ args, flags }) => {
       const type = flags.text('type') ?? 'web';
-      if (!TYPES.includes(type)) throw usageError(`--type is one of ${TYPES.join(', ')}`);
+      if (!TYPES.includes(type))
+        throw usageError(`--type "${type}" is not known; it is one of ${TYPES.join(', ')}`);
       const id = flags.text('id');
       const made = await operate(flags, 'POST', '/api/v1/clients', {
         ...{ name: args[0], type },
@@ -107,6 +109,7 @@ export function register(program: Command): void {
   });
 
   define(client, 'list', 'List the applications', {
+    examples: ['client list', 'client list --server https://id.example.org   (your own)'],
     options: SERVER,
     run: async ({ flags }) => {
       const rows = listOf(await operate(flags, 'GET', '/api/v1/clients'), 'clients');
@@ -127,6 +130,7 @@ export function register(program: Command): void {
   });
 
   define(client, 'show <id>', 'Show an application', {
+    examples: ['client show CLIENT_ID'],
     options: SERVER,
     run: async ({ args, flags }) => {
       const found = await operate(flags, 'GET', `/api/v1/clients/${segment(args)}`);
@@ -136,11 +140,15 @@ export function register(program: Command): void {
 
   define(client, 'update <id>', 'Change what is given; a list replaces the list before', {
     options: [['--name <name>', 'its name'], ...ADDRESSES, ...SERVER],
+    examples: [
+      'client update CLIENT_ID --callback https://shop.example.org/callback --callback http://localhost:8080/callback',
+      'client update CLIENT_ID --name "The shop"',
+    ],
     run: async ({ args, flags }) => {
       const name = flags.text('name');
       const body = { ...(name === undefined ? {} : { name }), ...changes(flags) };
       if (Object.keys(body).length === 0)
-        throw usageError('nothing to change: see postern client update --help');
+        throw usageError('Nothing to change was given', 'postern client update --help');
       const changed = await operate(flags, 'PATCH', `/api/v1/clients/${segment(args)}`, body);
       done(`Application ${text(changed, 'name')} changed`);
       return { plain: lines(changed), json: changed };
@@ -148,6 +156,7 @@ export function register(program: Command): void {
   });
 
   define(client, 'rotate-secret <id>', 'Replace the secret; the old one stops working at once', {
+    examples: ['client rotate-secret CLIENT_ID'],
     options: SERVER,
     run: async ({ args, flags }) => {
       const made = await operate(flags, 'POST', `/api/v1/clients/${segment(args)}/secret`);
@@ -158,6 +167,7 @@ export function register(program: Command): void {
 
   define(client, 'delete <id>', 'Delete an application; its tokens stop working', {
     options: [['-y, --yes', 'without asking'], ...SERVER],
+    examples: ['client delete CLIENT_ID'],
     run: async ({ args, flags }) => {
       if (!(await confirm(`Delete the application ${args[0]}?`, flags.has('yes'))))
         return undefined;
@@ -169,6 +179,7 @@ export function register(program: Command): void {
 
   define(client, 'keys', "List the provider's signing keys", {
     options: [['--rotate', 'make a new one, which signs from now on; the old stay published']],
+    examples: ['client keys', 'client keys --rotate'],
     run: async ({ flags }) => {
       const method = flags.has('rotate') ? 'POST' : 'GET';
       const rows = listOf(await operate(flags, method, '/api/v1/oidc-keys'), 'keys');

@@ -11,14 +11,27 @@ import { done, note } from '../talk.ts';
 
 /** Adds the families. */
 export function register(program: Command): void {
-  const token = family(program, 'token', "Access tokens of the server's APIs");
+  const token = family(program, 'token', "Access tokens of the server's APIs", [
+    'token create ci --scope permissions:write',
+    'token list',
+    'token revoke ci',
+  ]);
   define(token, 'create <name>', 'Create a token; it is printed once', {
     options: [
       ['--scope <scope>', 'what it may, such as permissions:write', 'list'],
-      ['--expires-in <duration>', 'until when it works'],
+      ['--expires-in <duration>', 'until when it works, such as 90d; without end without it'],
+    ],
+    examples: [
+      'token create ci --scope permissions:write',
+      'token create people --scope accounts:read --expires-in 90d',
     ],
     run: async ({ args, flags }) => {
       const expiresInMs = flags.durationMs('expiresIn');
+      if (flags.list('scope').length === 0)
+        throw usageError(
+          '--scope is missing: a token that may do nothing is none',
+          `Such as --scope permissions:write, accounts:read, services:* or *, each of which may be repeated`,
+        );
       const answer = await asOperator((c) =>
         c.request('POST', '/api/v1/tokens', {
           name: args[0],
@@ -50,7 +63,9 @@ export function register(program: Command): void {
       const rows = listOf(await asOperator((c) => c.request('GET', '/api/v1/tokens')), 'tokens');
       const found = rows.find((r) => nameOf(r) === given || text(r, 'id') === given);
       if (found === undefined)
-        throw new PosternError('not_found', `The token ${given} was not found`);
+        throw new PosternError('not_found', `The token ${given} was not found`, {
+          hint: 'postern token list',
+        });
       await asOperator((c) =>
         c.request('DELETE', `/api/v1/tokens/${encodeURIComponent(text(found, 'id') || given)}`),
       );
@@ -59,9 +74,10 @@ export function register(program: Command): void {
     },
   });
 
-  const audit = family(program, 'audit', 'Who did what');
+  const audit = family(program, 'audit', 'Who did what', ['audit list', 'audit verify']);
   define(audit, 'list', 'List what happened', {
     options: [['--after <number>', 'begin after this entry']],
+    examples: ['audit list', 'audit list --after 500'],
     run: async ({ flags }) => {
       const after = flags.text('after');
       if (after !== undefined && !/^\d{1,15}$/.test(after))

@@ -4,9 +4,9 @@ import { PosternError } from '../../kernel/index.ts';
 import { loadLanguage } from '../../permissions/light.ts';
 import { field, list } from '../json.ts';
 import type { Result } from '../output.ts';
+import { readSource } from '../source-file.ts';
 import { note } from '../talk.ts';
 import { problemLine } from './permission-model.ts';
-import { readSource } from './permission-tuples.ts';
 
 /** Validates files; a word for each that is valid. Throws `invalid`. */
 export async function validateNamespaces(files: readonly string[]): Promise<Result> {

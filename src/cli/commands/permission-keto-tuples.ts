@@ -7,17 +7,12 @@ import { define, type Flags, family } from '../command.ts';
 import { usageError } from '../exit.ts';
 import { text } from '../json.ts';
 import { type Result, table } from '../output.ts';
+import { readSource } from '../source-file.ts';
 import { note } from '../talk.ts';
 import { formatOptions, oryResult, type Shown } from './ory-format.ts';
 import { ketoServer, remoteOptions } from './permission-keto-remote.ts';
 import { shownTuple, tupleTable } from './permission-print.ts';
-import {
-  filterOptions,
-  filterQuery,
-  getTuples,
-  readSource,
-  writeTuples,
-} from './permission-tuples.ts';
+import { filterOptions, filterQuery, getTuples, writeTuples } from './permission-tuples.ts';
 import { readTupleJson, readTupleLines, readTupleWords, tupleJson } from './permission-words.ts';
 
 /** As Keto: directories are read three deep, files up to 10 MB. */

@@ -8,8 +8,8 @@ import { usageError } from '../exit.ts';
 import { field, list, text } from '../json.ts';
 import { paint, type Result, relativeTime, table } from '../output.ts';
 import { ModelRefused, permissionServer, serverOptions } from '../permission-client.ts';
+import { readSource } from '../source-file.ts';
 import { done, next, note } from '../talk.ts';
-import { readSource } from './permission-tuples.ts';
 
 const KINDS: ReadonlySet<string> = new Set(['opl', 'names']);
 

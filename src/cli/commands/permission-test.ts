@@ -12,9 +12,9 @@ import {
 import { define } from '../command.ts';
 import { usageError } from '../exit.ts';
 import { paint, printable, type Result } from '../output.ts';
+import { readSource } from '../source-file.ts';
 import { warn } from '../talk.ts';
 import { traceText } from './permission-print.ts';
-import { readSource } from './permission-tuples.ts';
 
 const EXIT_FAILED = 1;
 

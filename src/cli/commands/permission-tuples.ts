@@ -1,5 +1,4 @@
 /** `permission create|delete|get|watch`: the tuples that are stored. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { PosternError } from '../../kernel/index.ts';
 import { parseSubject, printTuple, type Tuple } from '../../permissions/light.ts';
@@ -14,6 +13,7 @@ import {
   serverOptions,
 } from '../permission-client.ts';
 import { session } from '../session.ts';
+import { readSource } from '../source-file.ts';
 import { confirm, done, next } from '../talk.ts';
 import { shownTuple, tupleTable } from './permission-print.ts';
 import {
@@ -52,16 +52,6 @@ function readSet(word: string): ReturnType<typeof parseSubject> {
   const subject = asUsage(() => parseSubject(word));
   if ('set' in subject) return subject;
   throw usageError(`"${word}" is not NAMESPACE:OBJECT[#RELATION]`);
-}
-
-/** Reads a file, or standard input for `-`. Throws `not_found`. */
-export function readSource(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
-    throw new PosternError('not_found', `The file ${file} can not be read${why}`, { cause });
-  }
 }
 
 /** Tuples of a file, in JSON or in the text notation. Throws a usage error, which names the place. */

@@ -31,7 +31,14 @@ export function readSubject(word: string): Subject {
  */
 export function readTupleWords(words: readonly string[]): Tuple {
   const [subject = '', relation = '', third = '', fourth] = words;
-  if (words.length === 1) return asUsage(() => parseTuple(subject));
+  if (words.length === 1) {
+    if (!/:.*#.*@/.test(subject))
+      throw usageError(
+        `"${subject}" is no tuple`,
+        'Write NAMESPACE:OBJECT#RELATION@SUBJECT, or SUBJECT RELATION NAMESPACE:OBJECT',
+      );
+    return asUsage(() => parseTuple(subject));
+  }
   if (words.length !== 3 && words.length !== 4)
     throw usageError(
       'Write SUBJECT RELATION NAMESPACE:OBJECT, or NAMESPACE:OBJECT#RELATION@SUBJECT',

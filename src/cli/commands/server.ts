@@ -6,10 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { managementOverSocket } from '../../control/index.ts';
 import { createLogger, PosternError } from '../../kernel/index.ts';
+import { NO_MAIL } from '../account-client.ts';
 import { define, type Flags, family } from '../command.ts';
 import { field, list, text } from '../json.ts';
 import { adminSocket, serverHome } from '../membership.ts';
-import { type Result, relativeTime, status } from '../output.ts';
+import { paint, type Result, relativeTime, status } from '../output.ts';
+import { inDialect } from '../session.ts';
 import { done, next, note, waiting, warn } from '../talk.ts';
 
 /** A server that does not answer by then has failed; the first start makes keys and tables. */
@@ -47,6 +49,7 @@ export function register(program: Command): void {
           `${status('running')} server ${text(answer, 'version')}, since ${relativeTime(since, Date.now())}`,
           `  nodes   ${addresses}`,
           `  relays  ${text(answer, 'relays')} held, ${text(answer, 'spliced_channels')} channels through them`,
+          ...signInLines(answer),
           `  home    ${serverHome()}`,
         ].join('\n'),
         json: { status: 'running', ...(typeof answer === 'object' ? answer : {}) },
@@ -84,6 +87,19 @@ export function register(program: Command): void {
       },
     },
   );
+}
+
+/** Where people sign in, and what keeps mail from them. */
+function signInLines(answer: unknown): string[] {
+  const url = text(answer, 'accounts_url');
+  if (url === '') return [];
+  const mail = text(answer, 'mail');
+  return [
+    `  people  ${url}/`,
+    mail === 'none'
+      ? `  mail    ${paint('yellow', 'none')}: codes and links reach nobody\n          ${paint('dim', NO_MAIL.todo)}`
+      : `  mail    leaves by ${mail.toUpperCase()}`,
+  ];
 }
 
 const logPath = (): string => join(serverHome(), 'server.log');
@@ -219,12 +235,25 @@ export async function serveHere(o: {
   const logger = await createLogger({ level: config.logLevel, path: logPath() });
   const running = await runServer(config, { version: programVersion(), logger });
   logger.info({ nodes: running.nodes, public: running.public }, 'the server runs');
+  if (o.dialect === 'kratos') await tellKratos();
   await new Promise<void>((resolve) => {
     process.once('SIGTERM', () => resolve());
     process.once('SIGINT', () => resolve());
   });
   await running.close();
   process.exit(0);
+}
+
+/** Where it listens and what comes next, for whoever knows Kratos's two ports and follows its quickstart. */
+async function tellKratos(): Promise<void> {
+  const { readServerState } = await import('../../server/index.ts');
+  const state = readServerState(serverHome());
+  if (state?.accounts_url === undefined) return;
+  done(`Serving; people sign in at ${state.accounts_url}/`);
+  note(`  public  http://${state.public}   flows, sessions, pages under /ui/`);
+  note(`  admin   http://${state.accounts_admin ?? ''}   identities, courier; with a token`);
+  if (state.mail === 'none') warn(inDialect(`${NO_MAIL.what}. ${NO_MAIL.todo}`));
+  note(inDialect("  next: postern token create admin --scope 'accounts:*'   (for the admin port)"));
 }
 
 async function stop(): Promise<Result> {

@@ -86,6 +86,7 @@ export function register(program: Command): void {
   });
 
   define(service, 'list', 'List the services', {
+    examples: ['service list', 'service list --space northwind'],
     options: [
       ['--space <name>', 'of one space'],
       ['--at <node>', 'what that node runs, and no accounts'],
@@ -112,6 +113,7 @@ export function register(program: Command): void {
   });
 
   define(service, 'show <service>', 'Show a service', {
+    examples: ['service show backup'],
     options: SPACE,
     run: async ({ args, flags }) => {
       const found = await ask('GET', pathOf(args[0], flags));
@@ -131,6 +133,7 @@ export function register(program: Command): void {
       disabled ? 'Shut a service out at once' : 'Let a service in again',
       {
         options: SPACE,
+        examples: [`service ${word} backup`],
         run: async ({ args, flags }) => {
           const changed = await ask('PATCH', pathOf(args[0], flags), { disabled });
           done(`Service ${text(changed, 'name')} ${said}`);
@@ -141,6 +144,7 @@ export function register(program: Command): void {
 
   define(service, 'password <service>', 'Give it a new password; the old one stops working', {
     options: [['--remove', 'take the password away'], ...SPACE],
+    examples: ['service password backup', 'service password backup --remove'],
     run: async ({ args, flags }) => {
       const path = pathOf(args[0], flags, '/password');
       if (flags.has('remove')) {
@@ -156,6 +160,7 @@ export function register(program: Command): void {
 
   define(service, 'delete <service>', 'Delete a service; its password and tokens stop working', {
     options: [['-y, --yes', 'without asking'], ...SPACE],
+    examples: ['service delete backup'],
     run: async ({ args, flags }) => {
       if (!(await confirm(`Delete the service ${args[0]}?`, flags.has('yes')))) return undefined;
       await ask('DELETE', pathOf(args[0], flags));
@@ -174,6 +179,7 @@ function registerTokens(service: Command): void {
   ]);
   define(token, 'add <service> <name>', 'Give it a token; it is printed once', {
     options: [['--scope <scope>', 'less than the service may', 'list'], ...LIFE, ...SPACE],
+    examples: ['service token add backup nightly --expires 90d'],
     run: async ({ args, flags }) => {
       const scopes = flags.list('scope');
       const made = await ask('POST', pathOf(args[0], flags, '/tokens'), {
@@ -186,6 +192,7 @@ function registerTokens(service: Command): void {
     },
   });
   define(token, 'list <service>', 'List its tokens', {
+    examples: ['service token list backup'],
     options: SPACE,
     run: async ({ args, flags }) => {
       const rows = listOf(await ask('GET', pathOf(args[0], flags, '/tokens')), 'tokens');
@@ -204,6 +211,7 @@ function registerTokens(service: Command): void {
     },
   });
   define(token, 'revoke <service> <name-or-id>', 'Revoke a token; it stops working at once', {
+    examples: ['service token revoke backup nightly'],
     options: SPACE,
     run: async ({ args, flags }) => {
       const below = `/tokens/${encodeURIComponent(args[1] ?? '')}`;

@@ -1,6 +1,7 @@
 /** The management API, `/api/v1`: the same routes on the admin socket, the public listener and the node port. */
 
 import type { FastifyInstance } from 'fastify';
+import { PosternError } from '../../kernel/index.ts';
 import { addClientManagement } from './clients.ts';
 import { createDoor, type Door } from './door.ts';
 import type { ServerParts } from './parts.ts';
@@ -32,4 +33,16 @@ export function addManagementRoutes(
       ticketFor(parts, authority, project, code),
     );
   if (services !== undefined) addServiceManagement(app, services, callerOf, door.mayServer);
+  if (parts.accounts === undefined) refuseAccounts(app);
+}
+
+/** Whoever asks for what belongs to accounts is told that they are off, and not that there is no such path. */
+function refuseAccounts(app: FastifyInstance): void {
+  for (const path of ['clients', 'services', 'oidc-keys', 'authtokens'])
+    for (const url of [`/api/v1/${path}`, `/api/v1/${path}/*`])
+      app.all(url, { schema: { hide: true } }, () => {
+        throw new PosternError('not_found', 'The accounts of this server are turned off', {
+          hint: 'Start it without POSTERN_ACCOUNTS=off, or accounts.enabled: false',
+        });
+      });
 }

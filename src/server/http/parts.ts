@@ -22,6 +22,8 @@ export interface ServerParts {
   readonly startedAtMs: number;
   /** Undefined when permissions are turned off. */
   readonly permissions: Permissions | undefined;
+  /** How browsers reach the accounts, and how their mail leaves; undefined when accounts are turned off. */
+  readonly accounts: { readonly url: string; readonly mail: 'smtp' | 'http' | 'none' } | undefined;
   /** Undefined when accounts are turned off. */
   readonly oidc: ClientApi | undefined;
   /** Undefined when accounts are turned off. */

@@ -81,6 +81,9 @@ export function addRecordRoutes(app: FastifyInstance, parts: ServerParts, door: 
       relays: parts.relay.holders.length,
       spliced_channels: parts.relay.splices,
       projects: authority.projects().length,
+      ...(parts.accounts === undefined
+        ? {}
+        : { accounts_url: parts.accounts.url, mail: parts.accounts.mail }),
     };
   });
 }
