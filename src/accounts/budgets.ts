@@ -23,7 +23,15 @@ export interface Budget {
   readonly refillMs: number;
 }
 
-const plainOf = (ipAddress: string): string => ipAddress.replace(/^::ffff:(?=\d+\.)/i, '');
+/** An address as it is counted: IPv4 also where it is written as IPv6 (RFC 4291 section 2.5.5.2). */
+function plainOf(ipAddress: string): string {
+  const plain = ipAddress.replace(/^::ffff:(?=\d+\.)/i, '');
+  const [, high, low] =
+    /^(?:::|(?:0{1,4}:){5})ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(plain) ?? [];
+  if (high === undefined || low === undefined) return plain;
+  const bits = [high, low].map((group) => Number.parseInt(group, 16));
+  return bits.flatMap((group) => [group >> 8, group & 0xff]).join('.');
+}
 
 /** The network of an address: an IPv4 address itself, the first 64 bits of an IPv6 one. */
 export function networkOf(ipAddress: string): string {

@@ -8,6 +8,8 @@ import type { Json, JsonObject } from './account.ts';
 import { isFlatEnough } from './outgoing/nesting.ts';
 
 const OPERATIONS_MAX = 1_000;
+/** Each is written out to be measured. */
+const COPIES_MAX = 50;
 const PATH_LENGTH_MAX = 1_024;
 const PATH_PARTS_MAX = 32;
 /** Of the document: copies of copies would grow it twofold with each operation. */
@@ -166,6 +168,8 @@ export function patched(
 ): JsonObject {
   if (!Array.isArray(operations)) refuse('The body is a list of JSON Patch operations');
   if (operations.length > OPERATIONS_MAX) refuse(`At most ${OPERATIONS_MAX} operations at a time`);
+  const copies = operations.filter((o) => isRecord(o) && o['op'] === 'copy').length;
+  if (copies > COPIES_MAX) refuse(`At most ${COPIES_MAX} copies at a time`);
   if (!isFlatEnough(operations)) refuse('an operation is nested too deeply');
   const copy: Tree = structuredClone(document) as Tree;
   for (const raw of operations) {

@@ -23,8 +23,8 @@ export interface PasswordHasher {
   needsRehash(stored: string): boolean;
   /** Takes as long as a real check, for people who do not exist. */
   verifyNothing(password: string): Promise<false>;
-  /** Runs a request that will ask for a hash, while there is a place for one; throws `exhausted` at once. */
-  admit<T>(work: () => Promise<T>): Promise<T>;
+  /** Runs a request that will ask for a hash, while there is a place for one and its network has not too many; throws `exhausted` at once. */
+  admit<T>(network: string, work: () => Promise<T>): Promise<T>;
 }
 
 export interface PasswordPolicy {

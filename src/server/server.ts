@@ -24,6 +24,7 @@ import { createServerCa, fingerprint } from '../trust/index.ts';
 import { hostsOf, ownAddresses } from './addresses.ts';
 import { ServerCertificate } from './certificate.ts';
 import { adminSocketPath, type ServerConfig } from './config.ts';
+import { takeForwarded } from './forwarded.ts';
 import { protectBrowsers, refuseMalformed } from './http/browser-headers.ts';
 import { createDoor, type Door } from './http/door.ts';
 import { addFaults } from './http/fault.ts';
@@ -230,6 +231,8 @@ export async function runServer(
       // An address that somebody else may write would give every guess a budget of its own.
       trustProxy: config.trustedProxies.length === 0 ? false : [...config.trustedProxies],
     });
+    if (config.trustedProxies.length > 0)
+      open.addHook('onRequest', async ({ raw }) => takeForwarded(raw.headers));
     protectBrowsers(open);
     finish(open, 'public');
     await publishOpenApi(open, o.version);

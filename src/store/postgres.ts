@@ -43,6 +43,7 @@ function postgresError(reason: unknown): Error {
 class PostgresLane implements WriteLane {
   readonly #pool: Pool;
   #client: PoolClient | undefined;
+  #hasBegun = false;
   constructor(pool: Pool) {
     this.#pool = pool;
   }
@@ -60,9 +61,10 @@ class PostgresLane implements WriteLane {
   readonly precede = async (sql: string): Promise<void> => void (await this.execute(sql, []));
 
   get hasBegun(): boolean {
-    return this.#client !== undefined;
+    return this.#hasBegun;
   }
   async begin(savepoint: string): Promise<void> {
+    this.#hasBegun = false;
     try {
       this.#client = await this.#pool.connect();
     } catch (reason) {
@@ -72,6 +74,7 @@ class PostgresLane implements WriteLane {
       `begin; select pg_advisory_xact_lock(${WRITE_LOCK}); savepoint ${savepoint}`,
       [],
     );
+    this.#hasBegun = true;
   }
   async commit(): Promise<void> {
     await this.execute(`notify ${CHANNEL}; commit`, []);

@@ -56,7 +56,7 @@ const courier = (url: string): object => ({
     `function(ctx) {
        local d = ctx.template_data,
        to: ctx.recipient, kind: ctx.template_type,
-       code: std.get(d, 'login_code', std.get(d, 'registration_code', '')),
+       code: std.get(d, 'login_code', std.get(d, 'registration_code', std.get(d, 'recovery_code', ''))),
      }`,
   ),
 });
@@ -71,6 +71,7 @@ selfservice:
     totp: { enabled: true }
   flows:
     verification: { enabled: true }
+    recovery: { enabled: true }
     registration:
       after:
         password:
@@ -133,7 +134,7 @@ const ids = (told: Told): number[] => [
   ...(told.json.ui.messages ?? []).map((m: { id: number }) => m.id),
   ...told.json.ui.nodes.flatMap((n: { messages: { id: number }[] }) => n.messages.map((m) => m.id)),
 ];
-async function codeFor(to: string, kind: string, after: number): Promise<string> {
+async function codeFor(to: string, kind: string, after = 0): Promise<string> {
   const found = (): { code: string } | undefined =>
     mail.slice(after).findLast((m) => m.to === to && m.kind === kind);
   const message = await until(
@@ -268,21 +269,41 @@ describe('an address that nobody proved', () => {
     expect((await signInByCode('mine@example.com')).status).toBe(200);
   });
 
-  it('opens an account made with it by a stranger, and shuts the stranger out', async () => {
+  it('opens no account that a stranger made with a password, but by recovery, which shuts the stranger out', async () => {
     const email = 'late@example.com';
     const stranger = await register({ email });
     expect(stranger.status, stranger.text).toBe(200);
     const token: string = stranger.json.session_token;
     expect((await people.whoami(token)).status).toBe(200);
-    const told = await signInByCode(email);
-    expect(told.status, told.text).toBe(200);
+    const flow = await begin('login');
+    await submit('login', flow, { method: 'code', identifier: email });
+    expect(mail.some((m) => m.to === email && m.kind === 'login_code_valid')).toBe(false);
+    const asked = await begin('recovery');
+    await submit('recovery', asked, { method: 'code', email });
+    const code = await codeFor(email, 'recovery_code_valid');
+    const told = await submit('recovery', asked, { method: 'code', code });
+    const [given] = told.json.continue_with;
+    expect((await people.whoami(given.ory_session_token)).status).toBe(200);
     expect((await people.whoami(token)).status).toBe(401);
-    expect((await people.login(email, PASSWORD, network())).status).toBe(400);
-    expect((await people.whoami(told.json.session_token)).status).toBe(200);
-    // Once proved, it is a way in like any other: nothing ends by it.
-    const again = await signInByCode(email);
-    expect(again.json.session.identity.id).toBe(stranger.json.identity.id);
-    expect((await people.whoami(told.json.session_token)).status).toBe(200);
+    // Once proved, it is a way in like any other.
+    expect((await signInByCode(email)).json.session.identity.id).toBe(stranger.json.identity.id);
+  });
+
+  it('that was removed lets nobody in, whatever was sent to it before', async () => {
+    const told = await register({ email: 'old@example.com' });
+    const headers = { 'x-session-token': told.json.session_token };
+    const asked = await begin('recovery');
+    await submit('recovery', asked, { method: 'code', email: 'old@example.com' });
+    const code = await codeFor('old@example.com', 'recovery_code_valid');
+    const settings = await people.ask('GET', '/self-service/settings/api', { headers });
+    const traits = { email: 'new@example.com' };
+    const saved = await people.ask('POST', `/self-service/settings?flow=${settings.json.id}`, {
+      ...{ headers, json: { method: 'profile', traits } },
+    });
+    expect(saved.status, saved.text).toBe(200);
+    const late = await submit('recovery', asked, { method: 'code', code });
+    expect(late.json.continue_with ?? []).toEqual([]);
+    expect(late.json.ui.messages[0].id).toBe(4060006);
   });
 });
 

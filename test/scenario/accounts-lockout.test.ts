@@ -194,6 +194,7 @@ describe('people who share an address', () => {
     for (let i = 0; i < 10; i++)
       expect(isTurnedAway(await guess('198.51.100.1', PROXY))).toBe(false);
     expect(isTurnedAway(await guess('198.51.100.1', PROXY))).toBe(true);
+    expect(isTurnedAway(await guess('198.51.100.1:5000', PROXY))).toBe(true);
     expect(isTurnedAway(await guess('198.51.100.2', PROXY))).toBe(false);
     const stranger = network();
     for (let i = 0; i < 10; i++)

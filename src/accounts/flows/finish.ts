@@ -19,7 +19,7 @@ import { type IssuedSession, newDevice } from '../sessions.ts';
 import type { AttemptBudget } from '../throttle.ts';
 import { isSecondFactor } from '../webauthn/credential.ts';
 import { FlowFault } from './fault.ts';
-import { type Flow, noteOf, type Visitor, withNote } from './flow.ts';
+import type { Flow, Visitor } from './flow.ts';
 
 /** The credentials that can be a second factor, and whether somebody is asked for them. */
 const SECOND_FACTORS = [
@@ -85,14 +85,11 @@ export interface SignIn {
   readonly spent?: readonly AttemptBudget[];
 }
 
-const ENDING = 'ending others';
-
-/** A flow whose sign-in takes an account over: the sessions and authtokens of whoever was in it before end. */
-export function endingOthers(flow: Flow): Flow {
-  return withNote(flow, ENDING, true);
-}
-
-async function authtokensOf({ fabric }: Services, accountId: string): Promise<readonly string[]> {
+/** A person's authtokens that stand. */
+export async function authtokensOf(
+  { fabric }: Pick<Services, 'fabric'>,
+  accountId: string,
+): Promise<readonly string[]> {
   const all = await fabric.grants.list({ kind: 'authtoken', principalId: accountId });
   return all.filter((g) => g.revokedAtMs === undefined).map((g) => g.id);
 }
@@ -124,12 +121,8 @@ export async function signIn(services: Services, o: SignIn): Promise<SignedIn> {
   if (account.state === 'inactive') throw new FlowFault('identity_disabled');
   const prepared = o.changed === undefined ? undefined : await services.accounts.prepare(o.changed);
   const { session: before } = o.visitor;
-  const isTakenOver = noteOf(o.flow, ENDING) === true;
-  const isOnlySession = o.isOnlySession === true || isTakenOver;
-  const authtokens = isTakenOver ? await authtokensOf(services, account.id) : [];
   return services.store.write(async (trx) => {
     await services.flows.finish(trx, o.flow);
-    for (const id of authtokens) await services.fabric.grants.revoke(trx, id);
     await services.budgets.giveBack(trx, o.spent ?? []);
     if (prepared !== undefined) await services.accounts.replace(trx, prepared);
     else await services.accounts.insistOnRevision(trx, account);
@@ -137,20 +130,18 @@ export async function signIn(services: Services, o: SignIn): Promise<SignedIn> {
       actor: account.id,
       action: 'accounts:login',
       resource: `account/${account.id}`,
-      data: {
-        ...{ method: o.method.method, aal: o.method.aal, ip: o.visitor.ipAddress },
-        ...(isTakenOver ? { ended: 'other credentials, sessions and authtokens' } : {}),
-      },
+      data: { method: o.method.method, aal: o.method.aal, ip: o.visitor.ipAddress },
     });
     if (before !== undefined && isRaise(o, before)) {
       const session = await services.sessions.addMethod(trx, before, o.method);
-      if (isOnlySession) await services.sessions.revokeAll(trx, account.id, before.id);
+      if (o.isOnlySession === true) await services.sessions.revokeAll(trx, account.id, before.id);
       return { session, issued: undefined, account };
     }
     // Somebody else was signed in here: their session ends with this one's beginning.
     if (before !== undefined) await services.sessions.revoke(trx, before.id);
     const issued = await issueSession(services, trx, account, [o.method], o.visitor, o.sessionId);
-    if (isOnlySession) await services.sessions.revokeAll(trx, account.id, issued.session.id);
+    if (o.isOnlySession === true)
+      await services.sessions.revokeAll(trx, account.id, issued.session.id);
     return { session: issued.session, issued, account };
   });
 }

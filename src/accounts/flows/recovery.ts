@@ -23,18 +23,20 @@ import { input, nameOf, submit, type UiNode, withValue } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
 import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
-import { issueSession } from './finish.ts';
+import { authtokensOf, issueSession } from './finish.ts';
 import {
   aboutFlow,
   type Flow,
   FlowProblem,
   keeping,
   newFlow,
+  noteOf,
   problem,
   type Submission,
   show,
   textOf,
   type Visitor,
+  withNote,
 } from './flow.ts';
 import { csrfNode, tellProblems } from './form.ts';
 import { openedFrom, proofOf, rootOf, withoutRoot } from './opened.ts';
@@ -58,6 +60,9 @@ export type RecoveryOutcome =
       readonly issued: IssuedSession;
       readonly settings: Flow;
     };
+
+/** A flow that an administrator began, whose code goes to no address. */
+const BY_ADMINISTRATOR = 'by_administrator';
 
 export class RecoveryFlows {
   readonly #services: Services;
@@ -115,7 +120,8 @@ export class RecoveryFlows {
       expiresAtMs,
       triesLeft: config.methods.code.maxSubmissions,
     });
-    const flow = await flows.insert(this.#ask(noted, undefined, o.use));
+    const vouched = withNote(noted, BY_ADMINISTRATOR, true);
+    const flow = await flows.insert(this.#ask(vouched, undefined, o.use));
     return { flow, secret };
   }
 
@@ -215,11 +221,16 @@ export class RecoveryFlows {
     const { use, isUnknownNotified } = config.flows.recovery;
     const secret = use === 'code' ? newCode() : newLinkToken();
     const { lifespanMs } = use === 'code' ? config.methods.code : config.methods.link;
-    const noted = await noteCode(fabric, withoutRoot(flow), secret, {
-      ...{ address: value, via: 'email', accountId: account?.id },
-      triesLeft: config.methods.code.maxSubmissions,
-      expiresAtMs: clock.now() + lifespanMs,
-    });
+    const noted = await noteCode(
+      fabric,
+      withNote(withoutRoot(flow), BY_ADMINISTRATOR, undefined),
+      secret,
+      {
+        ...{ address: value, via: 'email', accountId: account?.id },
+        triesLeft: config.methods.code.maxSubmissions,
+        expiresAtMs: clock.now() + lifespanMs,
+      },
+    );
     const asked = this.#ask(noted, value, use);
     if (account === undefined && !isUnknownNotified) return { flow: asked, messages: [] };
     const kind = account === undefined ? 'invalid' : 'valid';
@@ -260,7 +271,12 @@ export class RecoveryFlows {
     const counted = isOpened ? flow : spentRoot;
     const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
     const isRight = await isCode(fabric, root, sent, code, clock.now());
-    if (!isRight || account === undefined) {
+    // An address that is no longer the account's lets nobody in, whatever was sent to it; an administrator vouches for the rest.
+    const isStillTheirs =
+      noteOf(root, BY_ADMINISTRATOR) === true ||
+      account?.recoveryAddresses.some((a) => a.value === sent.address && a.via === sent.via) ===
+        true;
+    if (!isRight || account === undefined || !isStillTheirs) {
       const address = sent.address === '' ? undefined : sent.address;
       const asked = this.#ask(counted, address, this.#useOf(counted));
       const wrong = this.#useOf(counted) === 'code' ? RECOVERY.codeInvalid : RECOVERY.tokenInvalid;
@@ -295,6 +311,9 @@ export class RecoveryFlows {
       await done(counted),
     ];
     const passedRoot = isOpened ? await done(spentRoot) : undefined;
+    // Nobody had proved anything of this account: whoever is in it may be a stranger who registered with the address.
+    const isFirstProof = !account.verifiableAddresses.some((a) => a.verified);
+    const authtokens = isFirstProof ? await authtokensOf(this.#services, account.id) : [];
     const issued = await store.write(async (trx) => {
       await accounts.replace(trx, preparedAccount);
       await budgets.giveBack(trx, spent);
@@ -316,7 +335,8 @@ export class RecoveryFlows {
         [{ method, aal: 'aal1', completedAtMs: nowMs }],
         visitor,
       );
-      if (hasHook(config, 'recovery', undefined, 'revoke_active_sessions'))
+      for (const id of authtokens) await fabric.grants.revoke(trx, id);
+      if (isFirstProof || hasHook(config, 'recovery', undefined, 'revoke_active_sessions'))
         await sessions.revokeAll(trx, account.id, begun.session.id);
       return begun;
     });

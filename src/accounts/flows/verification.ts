@@ -203,9 +203,10 @@ export class VerificationFlows {
       return flows.insert(show(begun, begun.ui.nodes, [VERIFICATION.alreadyDone]));
     }
     const asked = this.#ask(openedFrom(root, csrf, clock.now()), sent.address);
-    const nodes = asked.ui.nodes.map((n) =>
-      nameOf(n) === 'code' ? withValue(n, proofOf(code)) : n,
-    );
+    // Who has the link need not know whose address it went to.
+    const nodes = asked.ui.nodes
+      .filter((n) => nameOf(n) !== 'email')
+      .map((n) => (nameOf(n) === 'code' ? withValue(n, proofOf(code)) : n));
     return flows.insert(show(asked, nodes, asked.ui.messages));
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Account, Credential } from '../account.ts';
 import { compileIdentitySchema } from '../schema/identity-schema.ts';
-import { claimOf, codeCredential, codeIdentifiers, takenOver } from './code-addresses.ts';
+import { claimOf, codeCredential, codeIdentifiers } from './code-addresses.ts';
 
 const sends = { 'ory.sh/kratos': { credentials: { code: { identifier: true, via: 'email' } } } };
 const schema = compileIdentitySchema('x', {
@@ -48,15 +48,11 @@ describe('a code to an address of an account', () => {
     expect(claimOf(schema, account([password], A.value), B)).toBe('foreign');
     expect(claimOf(schema, account([password, totp]), A)).toBe('foreign');
   });
-  it('takes an account over in which nothing was proved, with all that lets in', () => {
-    const claimed = account([password, { ...password, type: 'oidc' }]);
-    expect(claimOf(schema, claimed, A)).toBe('first');
-    const taken = takenOver(claimed, A, 2);
-    expect([...taken.credentials.keys()]).toEqual(['code']);
-    expect(taken.recoveryAddresses.map((a) => a.value)).toEqual([A.value]);
-    expect(taken.verifiableAddresses.map((a) => a.value)).toEqual([A.value]);
-    expect(claimOf(schema, taken, A)).toBe('proved');
-    expect(claimOf(schema, taken, B)).toBe('foreign');
+  it('proves the first address only where nothing else lets in', () => {
+    const made = { ...codeCredential(A, 1), config: {} };
+    expect(claimOf(schema, account([made]), A)).toBe('first');
+    for (const type of ['password', 'oidc', 'passkey', 'webauthn', 'totp'] as const)
+      expect(claimOf(schema, account([made, { ...password, type }]), A)).toBe('foreign');
   });
 });
 

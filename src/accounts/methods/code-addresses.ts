@@ -1,12 +1,10 @@
 /**
  * Which addresses of an account a mailed code may sign in by. Pure. Traits are claims: anybody may register with an address
  * of somebody else's. INVARIANT: whoever proves an address by a code never ends up in an account that a stranger can enter
- * as well: it is one whose address was proved before, or one in which nothing was proved and from which everything else that
- * lets in is then taken.
+ * as well: it is one whose address was proved before, or one that nothing else lets into.
  */
-import type { Account, Credential, CredentialType, JsonObject } from '../account.ts';
+import type { Account, Credential, JsonObject } from '../account.ts';
 import type { CodeAddress, IdentitySchema } from '../schema/identity-schema.ts';
-import { isSecondFactor } from '../webauthn/credential.ts';
 
 function isSame(a: CodeAddress, b: CodeAddress): boolean {
   return a.value === b.value && a.via === b.via;
@@ -36,9 +34,9 @@ export function isProved(account: Account, address: CodeAddress): boolean {
 export type Claim =
   /** Sign in: the address was proved before. */
   | 'proved'
-  /** Prove the account's first address, and so end whatever else lets in. */
+  /** Prove the account's first address: nothing else lets into it. */
   | 'first'
-  /** Nothing: the account is somebody's who proved another address, or guards it with a second factor. */
+  /** Nothing: somebody proved another address of the account, or has another way in. */
   | 'foreign';
 
 export function claimOf(schema: IdentitySchema, account: Account, address: CodeAddress): Claim {
@@ -46,8 +44,8 @@ export function claimOf(schema: IdentitySchema, account: Account, address: CodeA
   const hasOther =
     account.verifiableAddresses.some((a) => a.verified) ||
     schema.codeAddresses(account.traits).some((a) => isProved(account, a));
-  const isGuarded = [...account.credentials.values()].some(isSecondFactor);
-  return hasOther || isGuarded ? 'foreign' : 'first';
+  const isEntered = [...account.credentials.keys()].some((type) => type !== 'code');
+  return hasOther || isEntered ? 'foreign' : 'first';
 }
 
 /** The credential of an address that was just proved; `addresses` are named as Kratos names them. */
@@ -78,16 +76,4 @@ export function codeIdentifiers(
   const given = schema.codeAddresses(traits);
   const proved = given.filter((address) => isProved(account, address));
   return (proved.length > 0 ? proved : given.slice(0, 1)).map((a) => a.value);
-}
-
-/** The account with nothing that lets in but a code to the address that was proved, and no other address to recover by. */
-export function takenOver(account: Account, address: CodeAddress, nowMs: number): Account {
-  const credential = codeCredential(address, nowMs, account.credentials.get('code'));
-  return {
-    ...account,
-    credentials: new Map<CredentialType, Credential>([['code', credential]]),
-    verifiableAddresses: account.verifiableAddresses.filter((a) => isSame(a, address)),
-    recoveryAddresses: account.recoveryAddresses.filter((a) => isSame(a, address)),
-    updatedAtMs: nowMs,
-  };
 }

@@ -6,7 +6,6 @@
  */
 import type { Account, JsonObject } from '../account.ts';
 import { countTry, forgetCode, isCode, newCode, noteCode, sentCode } from '../codes.ts';
-import { endingOthers } from '../flows/finish.ts';
 import {
   type Flow,
   isTrue,
@@ -36,7 +35,7 @@ import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts'
 import { FLOW, INVALID, LABEL, LOGIN, REGISTRATION } from '../ui/message.ts';
 import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
-import { type Claim, claimOf, codeCredential, takenOver } from './code-addresses.ts';
+import { type Claim, claimOf, codeCredential } from './code-addresses.ts';
 
 function codeInput(label: UiText): UiNode {
   return input(
@@ -226,12 +225,13 @@ class CodeLogin implements LoginMethod {
     const claim = known === undefined ? this.#claim(account, address) : 'proved';
     // Somebody proved another address since the code was sent.
     if (claim === 'foreign') throw problem(FLOW.loginCodeWrong, undefined, judged.flow);
-    const isFirst = claim === 'first';
-    const held = isFirst ? takenOver(account, address, nowMs) : account;
+    const made = codeCredential(address, nowMs, account.credentials.get('code'));
+    const held: Account =
+      claim === 'first'
+        ? { ...account, credentials: new Map([...account.credentials, ['code', made]]) }
+        : account;
     return {
-      kind: 'authenticated',
-      account,
-      flow: isFirst ? endingOthers(judged.flow) : judged.flow,
+      ...{ kind: 'authenticated', account, flow: judged.flow },
       changed: markVerified(held, address.value, address.via, nowMs),
       method: { method: 'code', aal: this.aal, completedAtMs: nowMs },
     };

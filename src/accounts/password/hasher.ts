@@ -41,9 +41,11 @@ export interface PasswordHasher {
   /**
    * Runs the whole of a request that will ask for a hash, while there is a place for one. What the queue would refuse is
    * refused here, before it has cost a look into the store.
+   *
+   * @param network whose request it is: one has a quarter of the places at most
    * @throws PosternError `exhausted` when as many are inside as may run and wait; else what the work throws
    */
-  admit<T>(work: () => Promise<T>): Promise<T>;
+  admit<T>(network: string, work: () => Promise<T>): Promise<T>;
   /**
    * A new hash of the configured algorithm: a PHC string of argon2id, or `$2b$`.
    * @throws PosternError `invalid` when the password is longer than `passwordBytesMax`, `exhausted` when overloaded
@@ -73,6 +75,8 @@ const MEMORY_KIB_MIN = BOUNDS.argon2MemoryKiB.max;
 /** At 20 hashes a second more than these would be late anyhow. */
 const WAITING_MAX = 512;
 const WAIT_MS_MAX = 10_000;
+/** Of the places that one network may have, so that it takes several to shut the others out. */
+const NETWORK_SHARE = 0.25;
 
 /** @throws PosternError `invalid` when a cost is out of bounds */
 export function createPasswordHasher(settings: PasswordHasherSettings): PasswordHasher {
@@ -97,6 +101,7 @@ class QueuedHasher implements PasswordHasher {
   readonly #queue: HashQueue;
   readonly #insideMax: number;
   #inside = 0;
+  readonly #insideBy = new Map<string, number>();
 
   constructor(native: NativeHash, queue: HashQueue, insideMax: number) {
     this.passwordBytesMax = native.passwordBytesMax;
@@ -109,13 +114,19 @@ class QueuedHasher implements PasswordHasher {
     return this.#queue.load;
   }
 
-  async admit<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#inside >= this.#insideMax) throw overload();
+  async admit<T>(network: string, work: () => Promise<T>): Promise<T> {
+    const own = this.#insideBy.get(network) ?? 0;
+    const shareMax = Math.max(1, Math.floor(this.#insideMax * NETWORK_SHARE));
+    if (this.#inside >= this.#insideMax || own >= shareMax) throw overload();
     this.#inside += 1;
+    this.#insideBy.set(network, own + 1);
     try {
       return await work();
     } finally {
       this.#inside -= 1;
+      const left = (this.#insideBy.get(network) ?? 1) - 1;
+      if (left === 0) this.#insideBy.delete(network);
+      else this.#insideBy.set(network, left);
     }
   }
 

@@ -19,8 +19,8 @@ describe('a browser submits a flow', () => {
     ],
     ['a page that hides its address', { 'sec-fetch-site': 'same-origin', origin: 'null' }],
     [
-      'a page on another port or name of the site',
-      { 'sec-fetch-site': 'same-site', origin: 'https://a.example.com' },
+      'a page on another port of the host',
+      { 'sec-fetch-site': 'same-site', origin: 'https://id.example.com:4455' },
     ],
     ['the address bar', { 'sec-fetch-site': 'none' }],
     ['an old browser on our own page', { origin: 'https://id.example.com' }],
@@ -37,7 +37,12 @@ describe('a browser submits a flow', () => {
     ['another site that hides its address', { 'sec-fetch-site': 'cross-site', origin: 'null' }],
     ['another site without an Origin', { 'sec-fetch-site': 'cross-site' }],
     ['another site by an old browser', { origin: 'https://evil.example' }],
+    [
+      'a neighbour, who can plant cookies',
+      { 'sec-fetch-site': 'same-site', origin: 'https://evil.example.com' },
+    ],
     ['a sandbox in an old browser', { origin: 'null' }],
+    ['a neighbour that hides its address', { 'sec-fetch-site': 'same-site', origin: 'null' }],
     ['a name that begins like ours', { origin: 'https://id.example.com.evil.example' }],
     ['our name over plain HTTP', { origin: 'http://id.example.com' }],
     ['a neighbour, by an old browser', { origin: 'https://other.example.com' }],
@@ -46,6 +51,19 @@ describe('a browser submits a flow', () => {
       { 'sec-fetch-site': 'friendly', origin: 'https://evil.example' },
     ],
   ])('never from %s', (_who, headers) => expect(isForeign(headers, config, isShared)).toBe(true));
+
+  it('from a page that hides where it is, where browsers say nothing themselves', () => {
+    const plain = { ...config, publicUrl: 'http://id.lan:4433' };
+    expect(isForeign({ origin: 'null' }, plain, isShared)).toBe(false);
+    expect(isForeign({ origin: 'http://evil.example' }, plain, isShared)).toBe(true);
+  });
+
+  it('from a page on another port of an address, that hides where it is', () => {
+    const local = { ...config, publicUrl: 'http://127.0.0.1:4433' };
+    const headers = { 'sec-fetch-site': 'same-site', origin: 'null' };
+    expect(isForeign(headers, local, isShared)).toBe(false);
+    expect(isForeign({ ...headers, 'sec-fetch-site': 'cross-site' }, local, isShared)).toBe(true);
+  });
 
   it('from names below the domain that the cookies are for', () => {
     const wide = { ...config, cookies: { ...config.cookies, domain: 'example.com' } };

@@ -5,6 +5,7 @@
  * that says nothing is a program's, which no page of another site can make.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { isIP } from 'node:net';
 import type { AccountsConfig } from '../../config/config.ts';
 import { FLOW_KINDS } from '../../flows/flow.ts';
 
@@ -25,6 +26,18 @@ function isSameSite(origin: string, config: AccountsConfig): boolean {
   );
 }
 
+/** Whether the site is one host, so that the same site is that host on another port: an address, or localhost. */
+function isHostASite({ publicUrl }: AccountsConfig): boolean {
+  const { hostname } = new URL(publicUrl);
+  return isIP(hostname.replace(/^\[|\]$/g, '')) !== 0 || hostname === 'localhost';
+}
+
+/** Whether browsers say with each request where it comes from (Fetch Metadata section 2): elsewhere the token alone decides. */
+function isTrustworthy({ publicUrl }: AccountsConfig): boolean {
+  const { protocol, hostname } = new URL(publicUrl);
+  return protocol === 'https:' || /^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
+}
+
 /** Whether a page that may not speak for this site made the request. */
 export function isForeign(
   headers: IncomingHttpHeaders,
@@ -33,12 +46,19 @@ export function isForeign(
 ): boolean {
   const site = headers['sec-fetch-site'];
   // A page sends another Origin or none at all as it likes (Referrer-Policy), but never this.
-  if (site === 'same-origin' || site === 'same-site' || site === 'none') return false;
+  if (site === 'same-origin' || site === 'none') return false;
   const { origin } = headers;
   if (origin === undefined) return site !== undefined;
+  // A page that hides where it is.
+  if (origin === 'null')
+    return site === undefined
+      ? isTrustworthy(config)
+      : site !== 'same-site' || !isHostASite(config);
   if (!URL.canParse(origin)) return true;
   const pages = FLOW_KINDS.map((kind) => config.flows[kind].uiUrl ?? config.publicUrl);
   if ([config.publicUrl, ...pages].some((url) => originOf(url) === origin)) return false;
   if (isShared(origin)) return false;
-  return site !== undefined || !isSameSite(origin, config);
+  // A neighbour's host is of the same site, and can plant cookies: it counts where the cookies are meant for it as well.
+  const isNear = site === undefined || site === 'same-site';
+  return !isNear || !isSameSite(origin, config);
 }

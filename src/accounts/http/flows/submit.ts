@@ -3,6 +3,7 @@
  * sites and with the token of its CSRF cookie, a program's only without a browser's marks; what comes too late is answered with a new flow.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { networkOf } from '../../budgets.ts';
 import { isCsrfToken } from '../../flows/csrf.ts';
 import { FlowFault } from '../../flows/fault.ts';
 import type { Flow, FlowKind, Submission, Visitor } from '../../flows/flow.ts';
@@ -57,7 +58,9 @@ export class FlowSubmissions {
   ): Promise<FastifyReply> {
     if (!willHash(request.body)) return this.#submit(kind, request, reply);
     try {
-      return await this.#services.hasher.admit(() => this.#submit(kind, request, reply));
+      return await this.#services.hasher.admit(networkOf(request.ip), () =>
+        this.#submit(kind, request, reply),
+      );
     } catch (reason) {
       return this.#refusals.answer(kind, request, reply, reason, submitsJson(request.headers));
     }
