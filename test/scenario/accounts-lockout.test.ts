@@ -26,6 +26,7 @@ selfservice:
   methods:
     password: { config: { haveibeenpwned_enabled: false } }
     totp: { enabled: true }
+    lookup_secret: { enabled: true }
   flows:
     recovery: { enabled: true }
     verification: { enabled: true }
@@ -129,7 +130,9 @@ describe('strangers who guess', () => {
       const headers = { 'x-session-token': first.json.session_token };
       const guess = { method: 'totp', totp_code: '000000' };
       const told = await submit('login', guess, from, headers, '?aal=aal2');
-      if (!isTurnedAway(told)) judged++;
+      if (isTurnedAway(told)) continue;
+      judged++;
+      expect(told.json.ui.messages).toMatchObject([{ id: 4000008 }]);
     }
     expect(judged).toBe(20);
     const first = await signIn('bob@example.com', PASSWORD, HOME);
@@ -137,6 +140,40 @@ describe('strangers who guess', () => {
     const code = totp.generate({ timestamp: Date.now() + 30_000 });
     const right = { method: 'totp', totp_code: code };
     expect((await submit('login', right, HOME, headers, '?aal=aal2')).status).toBe(200);
+  });
+
+  it('and who mistypes a second step are told in the flow, as by Kratos; in the settings at the field', async () => {
+    const token = await people.register('kim@example.com', PASSWORD, HOME);
+    const headers = { 'x-session-token': token };
+    const begun = await people.ask('GET', '/self-service/settings/api', { headers });
+    const set = (json: object): Promise<Told> =>
+      people.ask('POST', `/self-service/settings?flow=${begun.json.id}`, {
+        ...{ json, headers, localAddress: HOME },
+      });
+    const refused = await set({ method: 'totp', totp_code: '000000' });
+    const at = (name: string): ((n: { attributes: { name?: string; id?: string } }) => boolean) => {
+      return ({ attributes: a }) => a.name === name || a.id === name;
+    };
+    expect(refused.json.ui.nodes.find(at('totp_code')).messages).toMatchObject([{ id: 4000008 }]);
+    const shown = await set({ method: 'lookup_secret', lookup_secret_regenerate: true });
+    const codes = shown.json.ui.nodes.find(at('lookup_secret_codes')).attributes.text.text;
+    await set({ method: 'lookup_secret', lookup_secret_confirm: true });
+    const give = (lookup_secret: string): Promise<Told> =>
+      submit(
+        'login',
+        { method: 'lookup_secret', lookup_secret },
+        HOME,
+        headers,
+        '?aal=aal2&refresh=true',
+      );
+    const [first = ''] = codes.split(', ');
+    const wrong = await give('wrong000');
+    expect(wrong.json.ui.messages).toMatchObject([{ id: 4000016 }]);
+    expect(wrong.json.ui.nodes.find(at('lookup_secret')).messages).toEqual([]);
+    expect((await give(first)).status).toBe(200);
+    const spent = await give(first);
+    expect(spent.json.ui.messages).toMatchObject([{ id: 4000012 }]);
+    expect(spent.json.ui.nodes.find(at('lookup_secret')).messages).toEqual([]);
   });
 
   it('at recovery spend neither the mails of the person at home nor the code that an administrator made', async () => {

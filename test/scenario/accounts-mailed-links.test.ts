@@ -99,10 +99,28 @@ describe('recovery by a mailed link', () => {
     for (let i = 0; i < 7; i++) await scan(s, link);
     const phone = s.people.browser();
     const opened = await phone.open(link);
+    expect(opened.text).toContain('Continue signs you in');
     expect(hiddenFields(opened)['token']).toBe(new URL(link).searchParams.get('token'));
     const settings = await phone.submit(opened, {}, ['method', 'link']);
     await setPassword(phone, settings);
     expect((await s.people.login('lin@example.com', ANOTHER)).status).toBe(200);
+  });
+
+  it('is asked for again by the form of the first time, as Kratos has it', async () => {
+    const { me, waiting, link } = await ask('again@example.com');
+    expect(waiting.text).toMatch(/<input type="email"[^>]* name="email" value="again@example.com"/);
+    expect(waiting.text).toContain('>Send the link again</button>');
+    const id = new URL(waiting.url).searchParams.get('flow');
+    const headers = { accept: 'application/json' };
+    const told = await me.ask('GET', `/self-service/recovery/flows?id=${id}`, { headers });
+    const { nodes }: { nodes: { attributes: object; meta: object }[] } = JSON.parse(told.text).ui;
+    expect(nodes.slice(1)).toMatchObject([
+      { group: 'link', attributes: { name: 'email', type: 'email', value: 'again@example.com' } },
+      { group: 'link', attributes: { name: 'method', type: 'submit', value: 'link' } },
+    ]);
+    expect(nodes[2]?.meta).toMatchObject({ label: { id: 1070005 } });
+    await me.submit(waiting, { email: 'again@example.com' }, ['method', 'link']);
+    expect(linkIn(await s.mail('again@example.com'))).not.toBe(link);
   });
 
   it('works once: the other openings, and the link itself, say that it is done', async () => {

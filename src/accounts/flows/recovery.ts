@@ -345,15 +345,25 @@ export class RecoveryFlows {
 
   #choose(flow: Flow): Flow {
     const { use } = this.#services.config.flows.recovery;
-    return show(flow, [
-      csrfNode(flow),
+    return show(flow, [csrfNode(flow), ...this.#askAddress(use)]);
+  }
+
+  #askAddress(use: 'code' | 'link'): UiNode[] {
+    return [
       input(
         use,
         { name: 'email', type: 'email', required: true, autocomplete: 'email' },
         LABEL.email,
       ),
       submit(use, 'method', use, LABEL.submit),
-    ]);
+    ];
+  }
+
+  /** A link is asked for again as it was at first. */
+  #askAgain(address: string | undefined): UiNode[] {
+    if (address === undefined)
+      return [input('link', { name: 'method', type: 'hidden', value: 'link' })];
+    return this.#askAddress('link').map((n) => (nameOf(n) === 'email' ? withValue(n, address) : n));
   }
 
   /** What a flow asks for: an administrator's link stays one where codes are mailed. */
@@ -363,7 +373,7 @@ export class RecoveryFlows {
   }
 
   #ask(flow: Flow, address: string | undefined, use: 'code' | 'link'): Flow {
-    const resend = address === undefined ? [] : [submit(use, 'email', address, LABEL.resend)];
+    const resend = address === undefined ? [] : [submit('code', 'email', address, LABEL.resend)];
     const nodes: UiNode[] =
       use === 'code'
         ? [
@@ -384,11 +394,7 @@ export class RecoveryFlows {
             ...resend,
             csrfNode(flow),
           ]
-        : [
-            csrfNode(flow),
-            input('link', { name: 'method', type: 'hidden', value: 'link' }),
-            ...resend,
-          ];
+        : [csrfNode(flow), ...this.#askAgain(address)];
     const said = use === 'code' ? RECOVERY.codeSent : RECOVERY.linkSent;
     return show({ ...flow, state: 'sent_email', active: use }, nodes, [said]);
   }

@@ -110,8 +110,9 @@ class LookupLogin implements LoginMethod {
     const codes = codesOf(credential);
     const at = codes.findIndex((c) => isSame(c.code, given));
     const found = codes[at];
-    if (found === undefined) throw problem(INVALID.lookupWrong, 'lookup_secret');
-    if (found.usedAtMs !== undefined) throw problem(INVALID.lookupUsed, 'lookup_secret');
+    // Of the whole flow, as Kratos has it; our page shows it beside the field.
+    if (found === undefined) throw problem(INVALID.lookupWrong);
+    if (found.usedAtMs !== undefined) throw problem(INVALID.lookupUsed);
     const nowMs = clock.now();
     codes[at] = { code: found.code, usedAtMs: nowMs };
     const credentials = new Map(account.credentials);

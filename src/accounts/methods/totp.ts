@@ -107,7 +107,8 @@ class TotpLogin implements LoginMethod {
     const nowMs = clock.now();
     const step = stepOf(secret, code, nowMs);
     const last = Number(credential.config['last_step'] ?? 0);
-    if (step === undefined || step <= last) throw problem(INVALID.totpWrong, 'totp_code');
+    // Of the whole flow, as Kratos has it at sign-in; our page shows it beside the field.
+    if (step === undefined || step <= last) throw problem(INVALID.totpWrong);
     const credentials = new Map(account.credentials);
     credentials.set('totp', {
       ...credential,

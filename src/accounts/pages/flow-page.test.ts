@@ -50,6 +50,42 @@ test('a wrong code is told beside the code', () => {
   expect(page).not.toContain('role="alert"');
 });
 
+test.each([
+  [4000008, 'totp_code'],
+  [4000012, 'lookup_secret'],
+  [4000016, 'lookup_secret'],
+])('what is wrong with a second step, %i, is told beside its field alone', (id, name) => {
+  const wrong = { id, text: 'That is wrong', type: 'error' } as const;
+  const nodes = [field('totp_code'), field('lookup_secret')];
+  const ui = { action: 'http://127.0.0.1/x', method: 'POST', nodes, messages: [wrong] };
+  const flow = { id: 'f', state: 'choose_method', isRefresh: false, isSecondFactor: true };
+  const page = renderFlow(
+    'login',
+    { ...flow, ui, returnTo: undefined },
+    { brand: createBrand('site'), links },
+  );
+  const [, described] =
+    new RegExp(
+      `<input[^>]*name="${name}"[^>]*aria-describedby="([^"]+)"[^>]*aria-invalid="true"`,
+    ).exec(page) ?? [];
+  expect(page).toContain(`<div id="${described}"><p class="wrong">That is wrong</p>`);
+  expect(page.match(/That is wrong/g)).toHaveLength(1);
+  expect(page.match(/<input[^>]*aria-invalid/g)).toHaveLength(1);
+  expect(page).not.toContain('role="alert"');
+});
+
+test('what is wrong with a field that is not there is told above', () => {
+  const wrong = { id: 4000008, text: 'That is wrong', type: 'error' } as const;
+  const ui = { action: 'http://127.0.0.1/x', method: 'POST', nodes: [field('a')] };
+  const flow = { id: 'f', state: 'choose_method', isRefresh: false, isSecondFactor: true };
+  const page = renderFlow(
+    'login',
+    { ...flow, ui: { ...ui, messages: [wrong] }, returnTo: undefined },
+    { brand: createBrand('site'), links },
+  );
+  expect(page).toContain('<p class="message error" role="alert">That is wrong</p>');
+});
+
 test('codes to be kept are a list', () => {
   const secrets = ['aaaa1111', 'bbbb2222'];
   const text = { id: 1050015, type: 'info', text: secrets.join(', ') } as const;

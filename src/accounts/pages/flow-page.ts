@@ -53,8 +53,15 @@ const PURPOSES: Readonly<Partial<Record<NodeGroup, string>>> = {
   passkey: 'Sign in by fingerprint, face or PIN of your device, without a password.',
   oidc: 'Sign in with an account that you have elsewhere.',
 };
-/** Said of a whole flow, and yet about its code: they stand beside it. */
-const ABOUT_CODE = new Set([4060006, 4070006]);
+/** Said of a whole flow, and yet about one field, by its name: they stand beside it. */
+const ABOUT_FIELD: ReadonlyMap<number, string> = new Map([
+  [4060006, 'code'],
+  [4070006, 'code'],
+  [4000008, 'totp_code'],
+  [4000012, 'lookup_secret'],
+  [4000016, 'lookup_secret'],
+]);
+const SEND_AGAIN: UiText = { id: 1070008, type: 'info', text: 'Send the link again' };
 /** Said by the title already. */
 const TITLE_SAYS = new Set([1010003, 1010004]);
 
@@ -146,20 +153,41 @@ function linksOf(kind: FlowKind, flow: FlowPage, links: PageLinks): Html {
     : html`<nav class="links" aria-label="Other ways">${list}</nav>`;
 }
 
-/** What is wrong with a code, moved from the head of the page to its field. */
-function besideCode(flow: FlowPage): FlowPage {
+/** What is wrong with a field, moved from the head of the page to it. */
+function besideField(flow: FlowPage): FlowPage {
   const all = flow.ui.messages ?? [];
-  const isCode = (n: UiNode): boolean =>
-    n.attributes.node_type === 'input' && n.attributes.name === 'code' && !isHidden(n);
-  const moved = all.filter(({ id }) => ABOUT_CODE.has(id));
-  if (moved.length === 0 || !flow.ui.nodes.some(isCode)) return flow;
-  const nodes = flow.ui.nodes.map((n) =>
-    isCode(n) ? { ...n, messages: [...n.messages, ...moved] } : n,
-  );
+  const isOf = (n: UiNode, { id }: UiText): boolean =>
+    n.attributes.node_type === 'input' && n.attributes.name === ABOUT_FIELD.get(id) && !isHidden(n);
+  const moved = all.filter((m) => flow.ui.nodes.some((n) => isOf(n, m)));
+  if (moved.length === 0) return flow;
+  const nodes = flow.ui.nodes.map((n) => ({
+    ...n,
+    messages: [...n.messages, ...moved.filter((m) => isOf(n, m))],
+  }));
   return {
     ...flow,
     ui: { ...flow.ui, nodes, messages: all.filter((m) => !moved.includes(m)) },
   };
+}
+
+/** The button that sent a link sends it anew. */
+function sendingAgain(flow: FlowPage): FlowPage {
+  if (flow.state !== 'sent_email') return flow;
+  const nodes = flow.ui.nodes.map((n) =>
+    n.group === 'link' && n.attributes.node_type === 'input' && isButton(n.attributes)
+      ? { ...n, meta: { label: SEND_AGAIN } }
+      : n,
+  );
+  return { ...flow, ui: { ...flow.ui, nodes } };
+}
+
+/** What the one button of a mailed recovery link does: a page with nothing else explains itself. */
+function aboutLink(kind: FlowKind, { ui }: FlowPage): Html | undefined {
+  const isOpened = ui.nodes.some(
+    (n) => n.attributes.node_type === 'input' && n.attributes.name === 'token',
+  );
+  if (kind !== 'recovery' || !isOpened || (ui.messages ?? []).length > 0) return undefined;
+  return html`<p>Continue signs you in, so that you can set a new password.</p>`;
 }
 
 /** A flow's page. */
@@ -173,14 +201,14 @@ export function renderFlow(
     readonly destination?: string | undefined;
   },
 ): string {
-  const flow = besideCode(given);
+  const flow = sendingAgain(besideField(given));
   const said = html`${(flow.ui.messages ?? []).filter(({ id }) => !TITLE_SAYS.has(id)).map(message)}`;
   const forms = kind === 'settings' ? settingsForms(flow) : signInForms(kind, flow);
   const to =
     o.destination === undefined
       ? undefined
       : html`<p class="to">to go on to <strong>${o.destination}</strong></p>`;
-  const body = html`${to}${said}${forms}${linksOf(kind, flow, o.links)}`;
+  const body = html`${to}${said}${aboutLink(kind, flow)}${forms}${linksOf(kind, flow, o.links)}`;
   return renderPage({
     title: titleOf(kind, flow),
     hasError:

@@ -46,8 +46,7 @@ export const isWrong = (node: UiNode): boolean =>
   node.attributes.type !== 'hidden';
 
 /** Kratos's words, but where they would be wrong on a page. */
-function labelOf({ group, meta }: UiNode, { name, value, type }: InputAttributes): string {
-  if (group === 'link' && name === 'email' && type === 'submit') return 'Send the link again';
+function labelOf({ group, meta }: UiNode, { name, value }: InputAttributes): string {
   if (meta.label?.id === SUBMIT_ID) return group === 'link' ? 'Send a link' : 'Send a code';
   return meta.label?.text ?? (valueText(value) || name);
 }

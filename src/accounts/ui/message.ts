@@ -19,6 +19,13 @@ const error = (id: number, text: string, context?: Context): UiText =>
 const unix = (ms: number): number => Math.floor(ms / 1_000);
 const minutes = (ms: number): string => (ms / 60_000).toFixed(2);
 
+/** A moment for clients that format it themselves: `name` in RFC 3339, `name_unix` in seconds. */
+const moment = (name: string, atMs: number): Context => ({
+  [name]: new Date(atMs).toISOString(),
+  [`${name}_unix`]: unix(atMs),
+});
+const expiredAt = (agoMs: number): Context => moment('expired_at', Date.now() - agoMs);
+
 /** Sign-in: 1010000. */
 export const LOGIN = {
   signIn: info(1010001, 'Sign in') as UiText,
@@ -119,12 +126,15 @@ export const SETTINGS = {
 
 /** Recovery: 1060000 and 4060000. */
 export const RECOVERY = {
-  recovered: (expiresInMs: number): UiText =>
-    success(
+  recovered: (expiresInMs: number): UiText => {
+    const at = moment('privileged_session_expires_at', Date.now() + expiresInMs);
+    return success(
       1060001,
       `You successfully recovered your account. Please change your password or set up another way to sign in within ${minutes(expiresInMs)} minutes.`,
-      { privileged_session_expires_at: new Date(Date.now() + expiresInMs).toISOString() },
-    ),
+      // Kratos has it by its older name too.
+      { ...at, privilegedSessionExpiresAt: at['privileged_session_expires_at'] },
+    );
+  },
   linkSent: info(
     1060002,
     'If this address has an account, an email with a recovery link was sent to it. If it does not come, check the spelling.',
@@ -143,7 +153,11 @@ export const RECOVERY = {
     'The recovery token is invalid or has already been used. Please retry.',
   ) as UiText,
   expired: (agoMs: number): UiText =>
-    error(4060005, `The recovery flow expired ${minutes(agoMs)} minutes ago, please try again`),
+    error(
+      4060005,
+      `The recovery flow expired ${minutes(agoMs)} minutes ago, please try again`,
+      expiredAt(agoMs),
+    ),
   codeInvalid: error(
     4060006,
     'The recovery code is invalid or has already been used. Please try again.',
@@ -176,7 +190,11 @@ export const VERIFICATION = {
     'The verification flow reached a failure state and must be retried',
   ) as UiText,
   expired: (agoMs: number): UiText =>
-    error(4070005, `The verification flow expired ${minutes(agoMs)} minutes ago, please try again`),
+    error(
+      4070005,
+      `The verification flow expired ${minutes(agoMs)} minutes ago, please try again`,
+      expiredAt(agoMs),
+    ),
   codeInvalid: error(
     4070006,
     'The verification code is invalid or has already been used. Please try again.',
@@ -341,10 +359,11 @@ export const FLOW = {
       provider,
     }),
   loginExpired: (agoMs: number): UiText =>
-    error(4010001, `The login flow expired ${minutes(agoMs)} minutes ago, please try again.`, {
-      expired_at: new Date(Date.now() - agoMs).toISOString(),
-      expired_at_unix: unix(Date.now() - agoMs),
-    }),
+    error(
+      4010001,
+      `The login flow expired ${minutes(agoMs)} minutes ago, please try again.`,
+      expiredAt(agoMs),
+    ),
   noLogin: error(
     4010002,
     'Could not find any strategy to log you in with. Did you fill out the form correctly?',
@@ -382,13 +401,18 @@ export const FLOW = {
     error(
       4040001,
       `The registration flow expired ${minutes(agoMs)} minutes ago, please try again.`,
+      expiredAt(agoMs),
     ),
   registrationCodeWrong: error(
     4040003,
     'The registration code is invalid or has already been used. Please try again.',
   ) as UiText,
   settingsExpired: (agoMs: number): UiText =>
-    error(4050001, `The settings flow expired ${minutes(agoMs)} minutes ago, please try again.`),
+    error(
+      4050001,
+      `The settings flow expired ${minutes(agoMs)} minutes ago, please try again.`,
+      expiredAt(agoMs),
+    ),
   system: (reason: string): UiText => error(5000001, reason, { reason }),
   noMethod: error(
     5000002,
