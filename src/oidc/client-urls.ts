@@ -132,6 +132,10 @@ export function allowedLogoutUrl(text: string, registered: readonly string[]): s
   const { href } = new URL(text);
   const plain = (t: string): string =>
     t.replace(/[?#].*$/s, '').replace(/^([a-z]+:\/\/[^/]+)\/$/, '$1');
+  // Other letters are written out for a header; another spelling of ASCII (%2e, 127.1, HTTP:) is not what was listed.
+  const isAscii = /^[\x21-\x7e]*$/.test(plain(text));
+  if (isAscii ? plain(text) !== plain(href) : !text.startsWith(new URL(text).origin))
+    return undefined;
   const listed = registered.map((r) => plain(URL.canParse(r) ? new URL(r).href : r));
   if (!isUrlAllowed(plain(href), listed, { isNative: false })) return undefined;
   return `${text}/` === href ? text : href;

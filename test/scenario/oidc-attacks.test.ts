@@ -111,7 +111,7 @@ describe('addresses over the wire', () => {
       ...['\\\\evil.example', 'http:evil.example', 'https:/evil.example', 'javascript:alert(1)'],
       ...['JaVaScRiPt:alert(1)', 'data:text/html,x', 'vbscript:x', 'file:///etc/passwd', 'null'],
       ...[`${own}.evil.example/`, `${own}@evil.example/`, `${own}\\@evil.example/`, `${own}0/`],
-      ...[`http://user@127.0.0.1:3999/`, `${own}/../x`, `${own}/x`, `${own}//`, `${own}/%2fx`],
+      ...[`http://user@127.0.0.1:3999/`, `${own}/../x`, `${own}/x`, `${own}//`, `${own}/%2e`],
       ...[`https://127.0.0.1:3999/`, 'http://localhost:3999/', 'http://2130706433:3999/'],
       ...['http://127.1:3999/', 'http://[::1]:3999/', 'http://0x7f000001:3999/', `${own};x/`],
       ...[` ${own}/`, `${own}/ `, `\t${own}/`, `${own}/\r\nset-cookie: a=b`, `${own}/\u0000`],
@@ -121,7 +121,6 @@ describe('addresses over the wire', () => {
     ];
     expect(hostile.length).toBeGreaterThanOrEqual(40);
     const browser = await site.person();
-    const isListed = (url: string): boolean => URL.canParse(url) && new URL(url).href === `${own}/`;
     for (const url of hostile)
       for (const path of [
         `/v2/logout?client_id=${made.id}&returnTo=${encodeURIComponent(url)}`,
@@ -129,18 +128,10 @@ describe('addresses over the wire', () => {
         `/oidc/logout?client_id=${made.id}&post_logout_redirect_uri=${encodeURIComponent(url)}`,
       ]) {
         const page = await browser.ask('GET', path);
-        // Another way to write the listed address leads to it as it is listed.
-        if (isListed(url) && page.location !== undefined) {
-          expect([`${own}/`, own], path).toContain(page.location);
-          continue;
-        }
         expect(page.location, path).toBeUndefined();
         expect(page.status, path).toBe(400);
       }
-    const other = await site.person();
-    for (const url of hostile.filter((u) => !isListed(u)))
-      await other.ask('GET', `/v2/logout?client_id=${made.id}&returnTo=${encodeURIComponent(url)}`);
-    expect((await other.ask('GET', '/sessions/whoami')).status).toBe(200);
+    expect((await browser.ask('GET', '/sessions/whoami')).status).toBe(200);
   });
 });
 
