@@ -11,13 +11,19 @@ export interface Wire {
 export class WireMaker {
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
+  /** Connections that nobody has asked for yet, by their port. The kernel gives a port of a connection that ended to
+   * a later one, and a socket remembers its port for ever: each is told of once, to the pair that it belongs to. */
+  readonly #arrived = new Map<number, net.Socket>();
   /** Who waits for the connection from a port: pairs are made several at once. */
   readonly #wanted = new Map<number, (socket: net.Socket) => void>();
 
   constructor() {
     this.#server = net.createServer({ pauseOnConnect: true }, (socket) => {
-      this.#sockets.add(socket);
-      this.#wanted.get(socket.remotePort ?? -1)?.(socket);
+      const port = socket.remotePort ?? -1;
+      this.#keep(socket);
+      const wanted = this.#wanted.get(port);
+      if (wanted === undefined) this.#arrived.set(port, socket);
+      else wanted(socket);
     });
   }
   async open(): Promise<void> {
@@ -28,18 +34,24 @@ export class WireMaker {
     const address = this.#server.address();
     if (typeof address !== 'object' || address === null) throw new Error('not open');
     const otherEnd = net.connect({ port: address.port, host: '127.0.0.1' });
-    this.#sockets.add(otherEnd);
+    this.#keep(otherEnd);
     otherEnd.on('error', () => undefined);
     await once(otherEnd, 'connect');
     const port = otherEnd.localPort ?? -1;
-    const known = [...this.#sockets].find((s) => s !== otherEnd && s.remotePort === port);
-    const channelEnd = known ?? (await new Promise<net.Socket>((r) => this.#wanted.set(port, r)));
+    const arrived = this.#arrived.get(port);
+    const channelEnd =
+      arrived ?? (await new Promise<net.Socket>((resolve) => this.#wanted.set(port, resolve)));
+    this.#arrived.delete(port);
     this.#wanted.delete(port);
     return { channelEnd, otherEnd };
   }
   close(): void {
     for (const s of this.#sockets) s.destroy();
     this.#server.close();
+  }
+  #keep(socket: net.Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
   }
 }
 
