@@ -4,20 +4,11 @@
  * it is judged; opening a link signs nobody in and spends nothing: the person's click does.
  */
 import type { Account } from '../account.ts';
-import {
-  countTry,
-  forgetCode,
-  isCode,
-  newCode,
-  newLinkToken,
-  noteCode,
-  sentCode,
-} from '../codes.ts';
+import { forgetCode, newCode, newLinkToken, noteCode, sentCode } from '../codes.ts';
 import { hasHook } from '../hooks/configured.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
-import type { NewMessage, Services } from '../services.ts';
+import type { Services } from '../services.ts';
 import type { IssuedSession } from '../sessions.ts';
-import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { FLOW, INVALID, LABEL, RECOVERY } from '../ui/message.ts';
 import { input, nameOf, submit, type UiNode, withValue } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
@@ -25,7 +16,6 @@ import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
 import { authtokensOf, issueSession } from './finish.ts';
 import {
-  aboutFlow,
   type Flow,
   FlowProblem,
   keeping,
@@ -39,7 +29,8 @@ import {
   withNote,
 } from './flow.ts';
 import { csrfNode, tellProblems } from './form.ts';
-import { openedFrom, proofOf, rootOf, withoutRoot } from './opened.ts';
+import { addressNodes, codeForm, countMail, judgeProof, keepSent, type Sent } from './mailed.ts';
+import { openedFrom, proofOf, withoutRoot } from './opened.ts';
 import type { SettingsFlows } from './settings.ts';
 import type { PreparedFlow } from './store.ts';
 import { markVerified } from './verification.ts';
@@ -131,7 +122,7 @@ export class RecoveryFlows {
   }
 
   async #submit(begun: Flow, submission: Submission, visitor: Visitor): Promise<RecoveryOutcome> {
-    const { flows, store, messages, accounts, budgets, sessions } = this.#services;
+    const { flows, accounts } = this.#services;
     const flow: Flow = {
       ...begun,
       transientPayload: submission.transientPayload ?? begun.transientPayload,
@@ -147,24 +138,9 @@ export class RecoveryFlows {
       if (email === undefined) throw problem(INVALID.required('email'), 'email');
       const value = normaliseIdentifier(email);
       const account = await accounts.findByAddress('recovery', value, 'email');
-      await refuseSpent(
-        budgets,
-        attemptBudgets({
-          ...{ what: 'recovery mail', visitor, subject: value },
-          isKnownNetwork: await sessions.wasInNetworkOf(account?.id, visitor.ipAddress),
-          strangersPerHour: STRANGERS_PER_HOUR.mail,
-        }),
-      );
+      await countMail(this.#services, 'recovery mail', { address: value, account, visitor });
       const sent = await this.#send({ ...flow, active: use }, value, account);
-      const puts = await Promise.all(
-        sent.messages.map((m) => messages.prepare(aboutFlow(sent.flow, m))),
-      );
-      const prepared = await flows.prepare(sent.flow);
-      const kept = await store.write(async (trx) => {
-        for (const put of puts) await put(trx);
-        return flows.replacePrepared(trx, prepared);
-      });
-      return { kind: 'shown', flow: kept, status: 200 };
+      return { kind: 'shown', flow: await keepSent(this.#services, sent), status: 200 };
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
       const base = reason.flow ?? flow;
@@ -212,11 +188,7 @@ export class RecoveryFlows {
     ]);
   }
 
-  async #send(
-    flow: Flow,
-    value: string,
-    account: Account | undefined,
-  ): Promise<{ flow: Flow; messages: NewMessage[] }> {
+  async #send(flow: Flow, value: string, account: Account | undefined): Promise<Sent> {
     const { config, fabric, clock } = this.#services;
     const { use, isUnknownNotified } = config.flows.recovery;
     const secret = use === 'code' ? newCode() : newLinkToken();
@@ -258,25 +230,17 @@ export class RecoveryFlows {
 
   async #judge(flow: Flow, code: string, visitor: Visitor): Promise<RecoveryOutcome> {
     const { fabric, flows, store, accounts, clock, budgets, audit, config } = this.#services;
-    const root = await rootOf(this.#services, flow);
-    if (root?.state === 'passed_challenge') throw problem(RECOVERY.alreadyDone);
-    const sent = root === undefined ? undefined : sentCode(root);
-    if (root === undefined || sent === undefined) throw problem(RECOVERY.failedState);
-    const isOpened = root.id !== flow.id;
-    // By network alone: the flow counts its tries, and strangers' flows must not spend what the person's own needs.
-    const subject = sent.accountId ?? sent.address;
-    const spent = attemptBudgets({ what: 'recovery code', visitor, subject });
-    await refuseSpent(budgets, spent);
-    const spentRoot = await flows.replace(countTry(isOpened ? root : flow, sent));
-    const counted = isOpened ? flow : spentRoot;
-    const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
-    const isRight = await isCode(fabric, root, sent, code, clock.now());
+    const judged = await judgeProof(this.#services, flow, {
+      ...{ what: 'recovery code', proof: code, visitor },
+      ...{ alreadyDone: RECOVERY.alreadyDone, failedState: RECOVERY.failedState },
+    });
+    const { sent, account, flow: counted } = judged;
     // An address that is no longer the account's lets nobody in, whatever was sent to it; an administrator vouches for the rest.
     const isStillTheirs =
-      noteOf(root, BY_ADMINISTRATOR) === true ||
+      noteOf(judged.root, BY_ADMINISTRATOR) === true ||
       account?.recoveryAddresses.some((a) => a.value === sent.address && a.via === sent.via) ===
         true;
-    if (!isRight || account === undefined || !isStillTheirs) {
+    if (!judged.isRight || account === undefined || !isStillTheirs) {
       const address = sent.address === '' ? undefined : sent.address;
       const asked = this.#ask(counted, address, this.#useOf(counted));
       const wrong = this.#useOf(counted) === 'code' ? RECOVERY.codeInvalid : RECOVERY.tokenInvalid;
@@ -310,13 +274,13 @@ export class RecoveryFlows {
       await flows.prepare(settings),
       await done(counted),
     ];
-    const passedRoot = isOpened ? await done(spentRoot) : undefined;
+    const passedRoot = judged.isOpened ? await done(judged.root) : undefined;
     // Nobody had proved anything of this account: whoever is in it may be a stranger who registered with the address.
     const isFirstProof = !account.verifiableAddresses.some((a) => a.verified);
     const authtokens = isFirstProof ? await authtokensOf(this.#services, account.id) : [];
     const issued = await store.write(async (trx) => {
       await accounts.replace(trx, preparedAccount);
-      await budgets.giveBack(trx, spent);
+      await budgets.giveBack(trx, judged.spent);
       await flows.replacePrepared(trx, passed);
       if (passedRoot !== undefined) await flows.replacePrepared(trx, passedRoot);
       await flows.insertPrepared(trx, preparedSettings);
@@ -345,25 +309,14 @@ export class RecoveryFlows {
 
   #choose(flow: Flow): Flow {
     const { use } = this.#services.config.flows.recovery;
-    return show(flow, [csrfNode(flow), ...this.#askAddress(use)]);
-  }
-
-  #askAddress(use: 'code' | 'link'): UiNode[] {
-    return [
-      input(
-        use,
-        { name: 'email', type: 'email', required: true, autocomplete: 'email' },
-        LABEL.email,
-      ),
-      submit(use, 'method', use, LABEL.submit),
-    ];
+    return show(flow, [csrfNode(flow), ...addressNodes(use)]);
   }
 
   /** A link is asked for again as it was at first. */
   #askAgain(address: string | undefined): UiNode[] {
     if (address === undefined)
       return [input('link', { name: 'method', type: 'hidden', value: 'link' })];
-    return this.#askAddress('link').map((n) => (nameOf(n) === 'email' ? withValue(n, address) : n));
+    return addressNodes('link').map((n) => (nameOf(n) === 'email' ? withValue(n, address) : n));
   }
 
   /** What a flow asks for: an administrator's link stays one where codes are mailed. */
@@ -373,27 +326,9 @@ export class RecoveryFlows {
   }
 
   #ask(flow: Flow, address: string | undefined, use: 'code' | 'link'): Flow {
-    const resend = address === undefined ? [] : [submit('code', 'email', address, LABEL.resend)];
-    const nodes: UiNode[] =
+    const nodes =
       use === 'code'
-        ? [
-            input(
-              'code',
-              {
-                name: 'code',
-                type: 'text',
-                required: true,
-                pattern: '[0-9]+',
-                maxlength: 6,
-                autocomplete: 'one-time-code',
-              },
-              LABEL.recoveryCode,
-            ),
-            input('code', { name: 'method', type: 'hidden', value: 'code' }),
-            submit('code', 'method', 'code', LABEL.continue),
-            ...resend,
-            csrfNode(flow),
-          ]
+        ? codeForm(flow, LABEL.recoveryCode, address)
         : [csrfNode(flow), ...this.#askAgain(address)];
     const said = use === 'code' ? RECOVERY.codeSent : RECOVERY.linkSent;
     return show({ ...flow, state: 'sent_email', active: use }, nodes, [said]);

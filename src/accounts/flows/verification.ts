@@ -6,26 +6,16 @@
 import type { Transaction } from 'kysely';
 import type { Database } from '../../store/index.ts';
 import type { Account, VerifiableAddress, Via } from '../account.ts';
-import {
-  countTry,
-  forgetCode,
-  isCode,
-  newCode,
-  noteCode,
-  type SentCode,
-  sentCode,
-} from '../codes.ts';
+import { forgetCode, newCode, noteCode, type SentCode, sentCode } from '../codes.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
-import type { NewMessage, Services } from '../services.ts';
-import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
+import type { Services } from '../services.ts';
 import { FLOW, INVALID, LABEL, VERIFICATION } from '../ui/message.ts';
-import { anchor, input, nameOf, submit, type UiNode, withValue } from '../ui/node.ts';
+import { anchor, nameOf, withValue } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
 import { isIdentifierTaken } from './addresses.ts';
 import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
 import {
-  aboutFlow,
   type ContinueWith,
   type Flow,
   FlowProblem,
@@ -38,6 +28,15 @@ import {
   type Visitor,
 } from './flow.ts';
 import { csrfNode, tellProblems } from './form.ts';
+import {
+  addressNodes,
+  codeForm,
+  countMail,
+  judgeProof,
+  keepSent,
+  prepareMessages,
+  type Sent,
+} from './mailed.ts';
 import { openedFrom, proofOf, rootOf, withoutRoot } from './opened.ts';
 import {
   applied,
@@ -102,13 +101,11 @@ export class VerificationFlows {
     o: BeginVerification,
     pending?: PendingChange,
   ): Promise<PreparedVerification> {
-    const { flows, messages } = this.#services;
+    const { flows } = this.#services;
     const begun = this.#new(o, account.id);
     const flow = pending === undefined ? begun : withPendingChange(begun, pending);
     const sent = await this.#send(flow, address.value, address.via, account);
-    const puts = await Promise.all(
-      sent.messages.map((m) => messages.prepare(aboutFlow(sent.flow, m))),
-    );
+    const puts = await prepareMessages(this.#services, sent);
     const prepared = await flows.prepare(sent.flow);
     return {
       flow: sent.flow,
@@ -145,7 +142,7 @@ export class VerificationFlows {
     submission: Submission,
     visitor: Visitor,
   ): Promise<VerificationOutcome> {
-    const { flows, store, messages, accounts, budgets, sessions } = this.#services;
+    const { flows, accounts } = this.#services;
     const flow: Flow = {
       ...begun,
       transientPayload: submission.transientPayload ?? begun.transientPayload,
@@ -161,24 +158,9 @@ export class VerificationFlows {
       if (email === undefined) throw problem(INVALID.required('email'), 'email');
       const value = normaliseIdentifier(email);
       const account = await accounts.findByAddress('verifiable', value, 'email');
-      await refuseSpent(
-        budgets,
-        attemptBudgets({
-          ...{ what: 'verification mail', visitor, subject: value },
-          isKnownNetwork: await sessions.wasInNetworkOf(account?.id, visitor.ipAddress),
-          strangersPerHour: STRANGERS_PER_HOUR.mail,
-        }),
-      );
+      await countMail(this.#services, 'verification mail', { address: value, account, visitor });
       const sent = await this.#sendTo({ ...flow, active: 'code' }, value, account);
-      const puts = await Promise.all(
-        sent.messages.map((m) => messages.prepare(aboutFlow(sent.flow, m))),
-      );
-      const prepared = await flows.prepare(sent.flow);
-      const kept = await store.write(async (trx) => {
-        for (const put of puts) await put(trx);
-        return flows.replacePrepared(trx, prepared);
-      });
-      return { flow: kept, status: 200 };
+      return { flow: await keepSent(this.#services, sent), status: 200 };
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
       const base = reason.flow ?? flow;
@@ -210,11 +192,7 @@ export class VerificationFlows {
     return flows.insert(show(asked, nodes, asked.ui.messages));
   }
 
-  async #sendTo(
-    flow: Flow,
-    value: string,
-    account: Account | undefined,
-  ): Promise<{ flow: Flow; messages: NewMessage[] }> {
+  async #sendTo(flow: Flow, value: string, account: Account | undefined): Promise<Sent> {
     const { accounts, config } = this.#services;
     const change = pendingChange((await rootOf(this.#services, flow)) ?? flow);
     if (change?.address === value) {
@@ -229,12 +207,7 @@ export class VerificationFlows {
     return { flow: sent.flow, messages: [] };
   }
 
-  async #send(
-    flow: Flow,
-    address: string,
-    via: Via,
-    account: Account | undefined,
-  ): Promise<{ flow: Flow; messages: NewMessage[] }> {
+  async #send(flow: Flow, address: string, via: Via, account: Account | undefined): Promise<Sent> {
     const { fabric, config, clock } = this.#services;
     const code = newCode();
     const { lifespanMs, maxSubmissions } = config.methods.code;
@@ -264,22 +237,13 @@ export class VerificationFlows {
   }
 
   async #judge(flow: Flow, code: string, visitor: Visitor): Promise<Flow> {
-    const { fabric, flows, store, accounts, clock, budgets, audit, hooks, sessions } =
-      this.#services;
-    const root = await rootOf(this.#services, flow);
-    if (root?.state === 'passed_challenge') throw problem(VERIFICATION.alreadyDone);
-    const sent = root === undefined ? undefined : sentCode(root);
-    if (root === undefined || sent === undefined) throw problem(VERIFICATION.failedState);
-    const isOpened = root.id !== flow.id;
-    // By network alone: the flow counts its tries, and strangers' flows must not spend what the person's own needs.
-    const subject = sent.accountId ?? sent.address;
-    const spent = attemptBudgets({ what: 'verification code', visitor, subject });
-    await refuseSpent(budgets, spent);
-    const spentRoot = await flows.replace(countTry(isOpened ? root : flow, sent));
-    const counted = isOpened ? flow : spentRoot;
-    const account = sent.accountId === undefined ? undefined : await accounts.get(sent.accountId);
-    const isRight = (await isCode(fabric, root, sent, code, clock.now())) && account !== undefined;
-    const change = changeBy(spentRoot, sent);
+    const { flows, store, accounts, clock, budgets, audit, hooks, sessions } = this.#services;
+    const judged = await judgeProof(this.#services, flow, {
+      ...{ what: 'verification code', proof: code, visitor },
+      ...{ alreadyDone: VERIFICATION.alreadyDone, failedState: VERIFICATION.failedState },
+    });
+    const { sent, account, isRight, flow: counted } = judged;
+    const change = changeBy(judged.root, sent);
     const made =
       isRight && change !== undefined && account !== undefined
         ? await applied(this.#services, account, change)
@@ -303,8 +267,8 @@ export class VerificationFlows {
     );
     const prepared = await accounts.prepare(verified);
     const passed = await flows.prepare(this.#passed(forgetCode(counted), sent.via));
-    const passedRoot = isOpened
-      ? await flows.prepare(this.#passed(forgetCode(spentRoot), sent.via))
+    const passedRoot = judged.isOpened
+      ? await flows.prepare(this.#passed(forgetCode(judged.root), sent.via))
       : undefined;
     const notices = made
       ? await prepareNotices(this.#services, made.settings, account, verified)
@@ -316,7 +280,7 @@ export class VerificationFlows {
         throw isIdentifierTaken(reason) ? problem(INVALID.duplicate, undefined, counted) : reason;
       });
       for (const put of notices) await put(trx);
-      await budgets.giveBack(trx, spent);
+      await budgets.giveBack(trx, judged.spent);
       await audit.append(trx, {
         actor: account.id,
         action: 'accounts:verify',
@@ -334,36 +298,11 @@ export class VerificationFlows {
   }
 
   #choose(flow: Flow): Flow {
-    return show(flow, [
-      csrfNode(flow),
-      input(
-        'code',
-        { name: 'email', type: 'email', required: true, autocomplete: 'email' },
-        LABEL.email,
-      ),
-      submit('code', 'method', 'code', LABEL.submit),
-    ]);
+    return show(flow, [csrfNode(flow), ...addressNodes('code')]);
   }
 
   #ask(flow: Flow, address: string): Flow {
-    const nodes: UiNode[] = [
-      input(
-        'code',
-        {
-          name: 'code',
-          type: 'text',
-          required: true,
-          pattern: '[0-9]+',
-          maxlength: 6,
-          autocomplete: 'one-time-code',
-        },
-        LABEL.verificationCode,
-      ),
-      input('code', { name: 'method', type: 'hidden', value: 'code' }),
-      submit('code', 'method', 'code', LABEL.continue),
-      submit('code', 'email', address, LABEL.resend),
-      csrfNode(flow),
-    ];
+    const nodes = codeForm(flow, LABEL.verificationCode, address);
     return show({ ...flow, state: 'sent_email', active: 'code' }, nodes, [VERIFICATION.codeSent]);
   }
 

@@ -16,6 +16,7 @@ import {
   type Visitor,
 } from '../flows/flow.ts';
 import { csrfNode } from '../flows/form.ts';
+import { codeField, countMail, type Sent } from '../flows/mailed.ts';
 import type {
   Authenticated,
   LoginMethod,
@@ -37,21 +38,6 @@ import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
 import { type Claim, claimOf, codeCredential } from './code-addresses.ts';
 
-function codeInput(label: UiText): UiNode {
-  return input(
-    'code',
-    {
-      name: 'code',
-      type: 'text',
-      required: true,
-      pattern: '[0-9]+',
-      maxlength: 6,
-      autocomplete: 'one-time-code',
-    },
-    label,
-  );
-}
-
 /** What both flows share: sending a code and judging it. */
 class CodeSender {
   readonly services: Services;
@@ -68,7 +54,7 @@ class CodeSender {
       readonly variable: string;
       readonly isSent: boolean;
     },
-  ): Promise<{ readonly flow: Flow; readonly messages: readonly NewMessage[] }> {
+  ): Promise<Sent> {
     const { config, clock, fabric } = this.services;
     const { lifespanMs, maxSubmissions } = config.methods.code;
     const code = newCode();
@@ -166,7 +152,6 @@ class CodeLogin implements LoginMethod {
     const code = textOf(submission, 'code');
     const isAgain = isTrue(submission, 'resend') || textOf(submission, 'resend') === 'code';
     if (code !== undefined && !isAgain) return this.#judge(flow, code, visitor, known);
-    const { budgets, sessions } = this.#services;
     const before = sentCode(flow);
     const given =
       textOf(submission, 'address') ?? textOf(submission, 'identifier') ?? before?.address;
@@ -177,14 +162,7 @@ class CodeLogin implements LoginMethod {
     const address =
       known === undefined && this.#claim(account, named) === 'foreign' ? undefined : named;
     if (known !== undefined && address === undefined) throw problem(FLOW.addressUnknown);
-    await refuseSpent(
-      budgets,
-      attemptBudgets({
-        ...{ what: 'login mail', visitor, subject: value },
-        isKnownNetwork: await sessions.wasInNetworkOf(account?.id, visitor.ipAddress),
-        strangersPerHour: STRANGERS_PER_HOUR.mail,
-      }),
-    );
+    await countMail(this.#services, 'login mail', { address: value, account, visitor });
     const sent = await this.#sender.send(flow, address ?? { value, via: 'email' }, {
       account: address === undefined ? undefined : account,
       message: { templateType: 'login_code_valid' },
@@ -199,7 +177,7 @@ class CodeLogin implements LoginMethod {
         [
           csrfNode(flow),
           input('default', { name: 'identifier', type: 'hidden', value }),
-          codeInput(LABEL.loginCode),
+          codeField(LABEL.loginCode),
           submit('code', 'method', 'code', LOGIN.continue),
           submit('code', 'resend', 'code', LABEL.resend),
         ],
@@ -304,7 +282,7 @@ class CodeRegistration implements RegistrationMethod {
         [
           csrfNode(flow),
           ...hidden,
-          codeInput(LABEL.registrationCode),
+          codeField(LABEL.registrationCode),
           submit('code', 'method', 'code', REGISTRATION.continue),
           submit('code', 'resend', 'code', LABEL.resend),
         ],

@@ -23,9 +23,9 @@ import type {
   Shown,
 } from '../flows/method.ts';
 import type { Services } from '../services.ts';
-import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { INVALID, LOGIN, SETTINGS } from '../ui/message.ts';
 import { input, submit, text, type UiNode } from '../ui/node.ts';
+import { authenticatedBy, takeTry } from './second-factor.ts';
 
 const CODES = 12;
 const LENGTH = 8;
@@ -100,34 +100,17 @@ class LookupLogin implements LoginMethod {
     if (account === undefined || credential === undefined) throw problem(INVALID.noLookup);
     const given = textOf(submission, 'lookup_secret')?.trim().toLowerCase();
     if (given === undefined) throw problem(INVALID.required('lookup_secret'), 'lookup_secret');
-    const { budgets, clock, sessions } = this.#services;
-    const spent = attemptBudgets({
-      ...{ what: 'lookup', visitor, subject: account.id },
-      isKnownNetwork: await sessions.wasInNetworkOf(account.id, visitor.ipAddress, 'aal2'),
-      strangersPerHour: STRANGERS_PER_HOUR.secondFactor,
-    });
-    await refuseSpent(budgets, spent);
+    const spent = await takeTry(this.#services, 'lookup', account, visitor);
     const codes = codesOf(credential);
     const at = codes.findIndex((c) => isSame(c.code, given));
     const found = codes[at];
     // Of the whole flow, as Kratos has it; our page shows it beside the field.
     if (found === undefined) throw problem(INVALID.lookupWrong);
     if (found.usedAtMs !== undefined) throw problem(INVALID.lookupUsed);
-    const nowMs = clock.now();
+    const nowMs = this.#services.clock.now();
     codes[at] = { code: found.code, usedAtMs: nowMs };
-    const credentials = new Map(account.credentials);
-    credentials.set('lookup_secret', {
-      ...credential,
-      config: configOf(codes),
-      updatedAtMs: nowMs,
-    });
-    return {
-      kind: 'authenticated',
-      account,
-      changed: { ...account, credentials },
-      method: { method: 'lookup_secret', aal: 'aal2', completedAtMs: nowMs },
-      spent,
-    };
+    const config = configOf(codes);
+    return authenticatedBy('lookup_secret', account, credential, { config, nowMs, spent });
   }
 }
 

@@ -22,9 +22,10 @@ import type {
   Shown,
 } from '../flows/method.ts';
 import { type Services, schemaOf } from '../services.ts';
-import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
+import { attemptBudgets, refuseSpent } from '../throttle.ts';
 import { INVALID, LABEL, LOGIN, SETTINGS } from '../ui/message.ts';
 import { image, input, submit, text, type UiNode } from '../ui/node.ts';
+import { authenticatedBy, takeTry } from './second-factor.ts';
 
 const SECRET_BYTES = 20;
 const PERIOD_MS = 30_000;
@@ -97,31 +98,14 @@ class TotpLogin implements LoginMethod {
       throw problem(INVALID.noTotp);
     const code = textOf(submission, 'totp_code');
     if (code === undefined) throw problem(INVALID.required('totp_code'), 'totp_code');
-    const { budgets, clock, sessions } = this.#services;
-    const spent = attemptBudgets({
-      ...{ what: 'totp', visitor, subject: account.id },
-      isKnownNetwork: await sessions.wasInNetworkOf(account.id, visitor.ipAddress, 'aal2'),
-      strangersPerHour: STRANGERS_PER_HOUR.secondFactor,
-    });
-    await refuseSpent(budgets, spent);
-    const nowMs = clock.now();
+    const spent = await takeTry(this.#services, 'totp', account, visitor);
+    const nowMs = this.#services.clock.now();
     const step = stepOf(secret, code, nowMs);
     const last = Number(credential.config['last_step'] ?? 0);
     // Of the whole flow, as Kratos has it at sign-in; our page shows it beside the field.
     if (step === undefined || step <= last) throw problem(INVALID.totpWrong);
-    const credentials = new Map(account.credentials);
-    credentials.set('totp', {
-      ...credential,
-      config: { ...credential.config, last_step: step },
-      updatedAtMs: nowMs,
-    });
-    return {
-      kind: 'authenticated',
-      account,
-      changed: { ...account, credentials },
-      method: { method: 'totp', aal: 'aal2', completedAtMs: nowMs },
-      spent,
-    };
+    const config = { ...credential.config, last_step: step };
+    return authenticatedBy('totp', account, credential, { config, nowMs, spent });
   }
 }
 
