@@ -5,7 +5,7 @@
 import { createHmac, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import type { Fabric } from '../fabric/index.ts';
 import type { JsonObject, Via } from './account.ts';
-import { type Flow, noteOf, withNote } from './flows/flow.ts';
+import { type Flow, recordOf, withNote } from './flows/flow.ts';
 
 const KEY = 'accounts/codes';
 const CODE_DIGITS = 6;
@@ -55,10 +55,9 @@ export async function noteCode(
 
 /** The code that a flow remembers; undefined when none was sent. */
 export function sentCode(flow: Flow): SentCode | undefined {
-  const note = noteOf(flow, NOTE);
-  if (typeof note !== 'object' || note === null || Array.isArray(note)) return undefined;
   // Written by noteCode.
-  const n = note as JsonObject;
+  const n = recordOf<JsonObject>(flow, NOTE);
+  if (n === undefined) return undefined;
   return {
     hash: String(n['hash']),
     address: String(n['address']),
@@ -71,8 +70,7 @@ export function sentCode(flow: Flow): SentCode | undefined {
 
 /** The flow with one try fewer, to be stored before the try is judged. */
 export function countTry(flow: Flow, sent: SentCode): Flow {
-  const note = noteOf(flow, NOTE);
-  const before = typeof note === 'object' && note !== null && !Array.isArray(note) ? note : {};
+  const before = recordOf<JsonObject>(flow, NOTE) ?? {};
   return withNote(flow, NOTE, { ...before, tries_left: sent.triesLeft - 1 });
 }
 export function forgetCode(flow: Flow): Flow {

@@ -138,6 +138,12 @@ export function show(flow: Flow, nodes: readonly UiNode[], messages: readonly Ui
 export function noteOf(flow: Flow, name: string): Json | undefined {
   return Object.hasOwn(flow.internal, name) ? flow.internal[name] : undefined;
 }
+/** A note of several things, typed as the one module that writes it under that name has it; undefined when there is none. */
+export function recordOf<T extends object>(flow: Flow, name: string): T | undefined {
+  const note = noteOf(flow, name);
+  const isRecord = typeof note === 'object' && note !== null && !Array.isArray(note);
+  return isRecord ? (note as unknown as T) : undefined;
+}
 export function withNote(flow: Flow, name: string, note: Json | undefined): Flow {
   const { [name]: _before, ...rest } = flow.internal;
   return { ...flow, internal: note === undefined ? rest : { ...rest, [name]: note } };

@@ -7,7 +7,7 @@ import type { Services } from '../services.ts';
 import { linksOf, type SocialLink, withLinks } from '../social/credential.ts';
 import { FLOW } from '../ui/message.ts';
 import { highestAal } from './finish.ts';
-import { type Flow, noteOf, problem, withNote } from './flow.ts';
+import { type Flow, problem, recordOf, withNote } from './flow.ts';
 import type { Authenticated } from './method.ts';
 
 const NOTE = 'linking';
@@ -21,9 +21,7 @@ export function withLinking(flow: Flow, linking: Linking): Flow {
   return withNote(flow, NOTE, { ...linking } satisfies Json);
 }
 function linkingOf(flow: Flow): Linking | undefined {
-  const note = noteOf(flow, NOTE);
-  // Written by this module.
-  return typeof note === 'object' && note !== null ? (note as unknown as Linking) : undefined;
+  return recordOf(flow, NOTE);
 }
 
 /**

@@ -13,7 +13,7 @@ import { ProviderRefusal } from '../social/refusal.ts';
 import { LOGIN } from '../ui/message.ts';
 import { submit } from '../ui/node.ts';
 import { newCsrfSecret } from './csrf.ts';
-import { type Flow, newFlow, noteOf, show, withNote } from './flow.ts';
+import { type Flow, newFlow, recordOf, show, withNote } from './flow.ts';
 import { csrfNode } from './form.ts';
 
 const NOTE = 'rehearsal';
@@ -26,9 +26,7 @@ export interface Rehearsal {
 
 /** What a flow rehearses; undefined for one that signs people in. */
 export function rehearsalOf(flow: Flow): Rehearsal | undefined {
-  const note = noteOf(flow, NOTE);
-  // Written by this module.
-  return typeof note === 'object' && note !== null ? (note as unknown as Rehearsal) : undefined;
+  return recordOf(flow, NOTE);
 }
 
 /** Whether a dry run was made already: until then it holds nothing of anybody. */

@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import type { Account, Json, JsonObject } from '../account.ts';
 import {
   type Flow,
-  noteOf,
   problem,
+  recordOf,
   type Submission,
   textOf,
   type Visitor,
@@ -57,9 +57,7 @@ function newState(flow: Flow): string {
   return `${flow.kind}.${flow.id}.${randomBytes(STATE_BYTES).toString('base64url')}`;
 }
 export function tripOf(flow: Flow): TripNote | undefined {
-  const note = noteOf(flow, NOTE);
-  // Written by this module.
-  return typeof note === 'object' && note !== null ? (note as unknown as TripNote) : undefined;
+  return recordOf(flow, NOTE);
 }
 /** The flow without its trip: nobody comes back from it twice. */
 export function withoutTrip(flow: Flow): Flow {

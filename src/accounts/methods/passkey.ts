@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import type { Account, JsonObject } from '../account.ts';
 import {
   type Flow,
-  noteOf,
   problem,
+  recordOf,
   type Submission,
   textOf,
   type Visitor,
@@ -65,9 +65,7 @@ function withChallenge(flow: Flow): Flow {
   });
 }
 function challengeOf(flow: Flow): Note | undefined {
-  const note = noteOf(flow, NOTE);
-  // Written by this module.
-  return typeof note === 'object' && note !== null ? (note as unknown as Note) : undefined;
+  return recordOf(flow, NOTE);
 }
 
 class PasskeyLogin implements LoginMethod {

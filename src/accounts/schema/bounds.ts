@@ -4,7 +4,8 @@
  */
 import type { Json } from '../account.ts';
 import { INVALID } from '../ui/message.ts';
-import type { Leaf, TraitProblem } from './identity-schema.ts';
+import type { Leaf } from './leaf.ts';
+import type { TraitProblem } from './trait-problem.ts';
 
 /** Of a text for which the schema has no `maxLength`, in characters. */
 export const TRAIT_LENGTH_MAX = 4_096;

@@ -2,36 +2,19 @@
  * An identity schema (JSON Schema draft-07 with the extension `ory.sh/kratos`): which traits a person has, which of them
  * sign in, are verified, or recover. Pure once compiled. A schema is the administrator's; traits are anybody's.
  */
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { Ajv, type ValidateFunction } from 'ajv';
 import addFormatsModule from 'ajv-formats';
 import { PosternError } from '../../kernel/index.ts';
 import type { Json, JsonObject, Via } from '../account.ts';
-import { INVALID, LABEL } from '../ui/message.ts';
-import { type InputType, input, type NodeGroup, type UiNode, type UiText } from '../ui/node.ts';
+import type { NodeGroup, UiNode } from '../ui/node.ts';
 import { lengthProblems, NAME_LENGTH_MAX } from './bounds.ts';
+import { DEPTH_MAX, extensionAt, isRecord, type Leaf, leavesOf, valuesAt, viaOf } from './leaf.ts';
 import { type LinearPattern, linearPattern, patternsOf } from './linear-pattern.ts';
-
-const EXTENSION = 'ory.sh/kratos';
-const DEPTH_MAX = 32;
+import { coerced, nodeOf, plain, put } from './trait-form.ts';
+import { problemOf, type TraitProblem } from './trait-problem.ts';
 
 // The package is CommonJS whose types name a default that Node does not unwrap.
 const addFormats = addFormatsModule as unknown as (ajv: Ajv) => Ajv;
-
-export type Leaf = {
-  /** Below `traits`, such as `["name", "first"]`; an array's items carry `*`. */
-  readonly path: readonly string[];
-  readonly schema: Readonly<Record<string, unknown>>;
-  readonly isRequired: boolean;
-  /** Whether it signs somebody in, or is an address. */
-  readonly isName: boolean;
-};
-
-/** A problem of the traits, with the node that it belongs to. */
-export interface TraitProblem {
-  /** `traits.email`; empty for the whole. */
-  readonly node: string;
-  readonly message: UiText;
-}
 
 export interface CodeAddress {
   readonly value: string;
@@ -73,9 +56,6 @@ const SIGN_IN_NAMES = [
   ] as const),
 ] as const;
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Control characters, and those that show nothing (zero-width spaces, direction marks). */
 const INVISIBLE = /[\p{Cc}\p{Cf}]/gu;
 
@@ -86,173 +66,6 @@ const INVISIBLE = /[\p{Cc}\p{Cf}]/gu;
 export function normaliseIdentifier(value: string): string {
   if (value.length > NAME_LENGTH_MAX) return '';
   return value.normalize('NFKC').replace(INVISIBLE, '').trim().toLowerCase();
-}
-
-function leavesOf(
-  schema: unknown,
-  path: readonly string[],
-  isRequired: boolean,
-  found: Leaf[],
-): void {
-  if (!isRecord(schema) || path.length > DEPTH_MAX) return;
-  const { properties, required, items } = schema;
-  if (isRecord(properties)) {
-    const must = Array.isArray(required) ? required : [];
-    for (const [name, child] of Object.entries(properties))
-      leavesOf(child, [...path, name], must.includes(name), found);
-    return;
-  }
-  if (isRecord(items)) {
-    leavesOf(items, [...path, '*'], false, found);
-    return;
-  }
-  if (path.length > 0)
-    found.push({ path, schema, isRequired, isName: isRecord(schema[EXTENSION]) });
-}
-
-function valuesAt(value: unknown, path: readonly string[]): unknown[] {
-  const [name, ...rest] = path;
-  if (name === undefined) return [value];
-  if (name === '*') return Array.isArray(value) ? value.flatMap((v) => valuesAt(v, rest)) : [];
-  if (!isRecord(value) || !Object.hasOwn(value, name)) return [];
-  return valuesAt(value[name], rest);
-}
-
-function extensionAt(leaf: Leaf, ...path: readonly string[]): unknown {
-  return valuesAt(leaf.schema[EXTENSION], path)[0];
-}
-
-function viaOf(value: unknown): Via | undefined {
-  return value === 'email' || value === 'sms' ? value : undefined;
-}
-
-const INPUT_OF_FORMAT: Readonly<Record<string, InputType>> = {
-  email: 'email',
-  'idn-email': 'email',
-  'date-time': 'datetime-local',
-  date: 'date',
-  uri: 'url',
-  tel: 'tel',
-  phone: 'tel',
-};
-
-function inputTypeOf(schema: Readonly<Record<string, unknown>>): InputType {
-  const { type, format } = schema;
-  const kinds = Array.isArray(type) ? type : [type];
-  if (kinds.includes('boolean')) return 'checkbox';
-  if (kinds.includes('number') || kinds.includes('integer')) return 'number';
-  return (typeof format === 'string' ? INPUT_OF_FORMAT[format] : undefined) ?? 'text';
-}
-
-function nodeOf(leaf: Leaf, group: NodeGroup, traits: JsonObject | undefined): UiNode {
-  const name = `traits.${leaf.path.join('.')}`;
-  const type = inputTypeOf(leaf.schema);
-  const title = leaf.schema['title'];
-  const { maxLength, enum: choices } = leaf.schema;
-  const [value] = traits === undefined ? [] : valuesAt(traits, leaf.path);
-  return input(
-    group,
-    {
-      name,
-      type,
-      ...(value === undefined ? {} : { value }),
-      ...(leaf.isRequired ? { required: true } : {}),
-      ...(type === 'email' ? { autocomplete: 'email' } : {}),
-      ...(type === 'tel' ? { autocomplete: 'tel' } : {}),
-      ...(typeof maxLength === 'number' ? { maxlength: maxLength } : {}),
-      ...(Array.isArray(choices) ? { options: choices.map((v: unknown) => ({ value: v })) } : {}),
-    },
-    LABEL.trait(typeof title === 'string' ? title : (leaf.path.at(-1) ?? name), name),
-  );
-}
-
-function unescapePointer(part: string): string {
-  return part.replaceAll('~1', '/').replaceAll('~0', '~');
-}
-
-function nodeNameOf(instancePath: string): string {
-  return instancePath.split('/').slice(1).map(unescapePointer).join('.');
-}
-
-function typeName(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'array' : typeof value;
-}
-
-function messageOf(error: ErrorObject, value: unknown): UiText {
-  const { params, keyword } = error;
-  const limit = Number(Reflect.get(params, 'limit'));
-  const length = typeof value === 'string' ? [...value].length : 0;
-  switch (keyword) {
-    case 'minLength':
-      return INVALID.tooShort(length, limit);
-    case 'maxLength':
-      return INVALID.tooLong(length, limit);
-    case 'pattern':
-      return INVALID.pattern(String(Reflect.get(params, 'pattern')));
-    case 'minimum':
-      return INVALID.minimum(value, limit);
-    case 'exclusiveMinimum':
-      return INVALID.exclusiveMinimum(value, limit);
-    case 'maximum':
-      return INVALID.maximum(value, limit);
-    case 'exclusiveMaximum':
-      return INVALID.exclusiveMaximum(value, limit);
-    case 'type':
-      return INVALID.type(typeName(value), [String(Reflect.get(params, 'type'))].flat());
-    case 'format': {
-      const format = String(Reflect.get(params, 'format'));
-      if (format.endsWith('email')) return INVALID.email(String(value));
-      if (format === 'tel' || format === 'phone') return INVALID.phone(String(value));
-      return INVALID.generic(`${JSON.stringify(value)} is not valid "${format}"`);
-    }
-    case 'additionalProperties':
-      return INVALID.generic(
-        `additionalProperties "${String(Reflect.get(params, 'additionalProperty'))}" not allowed`,
-      );
-    default:
-      return INVALID.generic(error.message ?? 'is not valid');
-  }
-}
-
-function problemOf(error: ErrorObject, whole: unknown): TraitProblem {
-  const path = error.instancePath.split('/').slice(1).map(unescapePointer);
-  if (error.keyword === 'required') {
-    const missing = String(Reflect.get(error.params, 'missingProperty'));
-    return {
-      node: [nodeNameOf(error.instancePath), missing].filter((p) => p !== '').join('.'),
-      message: INVALID.required(missing),
-    };
-  }
-  return { node: path.join('.'), message: messageOf(error, valuesAt(whole, path)[0]) };
-}
-
-/** A value from a form with the schema's type; text that is no such value stays text, for the schema to refuse. */
-function coerced(text: string, schema: Readonly<Record<string, unknown>>): Json | undefined {
-  const type = inputTypeOf(schema);
-  if (type === 'checkbox') return text === 'true' || text === 'on' || text === '1';
-  if (text === '') return undefined;
-  if (type !== 'number') return text;
-  const number = Number(text);
-  return Number.isFinite(number) ? number : text;
-}
-
-function put(target: Map<string, unknown>, path: readonly string[], value: Json): void {
-  const [name, ...rest] = path;
-  if (name === undefined) return;
-  if (rest.length === 0) {
-    target.set(name, value);
-    return;
-  }
-  const child = target.get(name);
-  const below = child instanceof Map ? child : new Map<string, unknown>();
-  target.set(name, below);
-  put(below, rest, value);
-}
-
-function plain(value: unknown): Json {
-  if (!(value instanceof Map)) return value as Json;
-  return Object.fromEntries([...value].map(([k, v]) => [String(k), plain(v)]));
 }
 
 class CompiledSchema implements IdentitySchema {
