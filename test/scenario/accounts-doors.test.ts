@@ -254,7 +254,10 @@ describe('figures', () => {
     expect((await people.ask('GET', '/metrics', bearer(token))).text).toContain(
       'postern_api_requests_total',
     );
-    expect((await world.askAdmin('GET', '/metrics')).body).toContain('postern_api_requests_total');
+    const figures = (await world.askAdmin('GET', '/metrics')).body;
+    expect(figures).toContain('postern_api_requests_total');
+    for (const name of ['process_resident_memory_bytes', 'process_cpu_seconds_total'])
+      expect(Number(new RegExp(`^${name} (.+)$`, 'm').exec(figures)?.[1])).toBeGreaterThan(0);
   });
 });
 
