@@ -31,6 +31,7 @@ import {
   prepareNotices,
 } from './pending-change.ts';
 import type { VerificationFlows } from './verification.ts';
+import { waitingOf, withoutWaiting, withWaiting } from './waiting.ts';
 
 export interface BeginSettings {
   readonly type: 'browser' | 'api';
@@ -125,7 +126,7 @@ export class SettingsFlows {
     const { flows } = this.#services;
     const account = await this.owner(flow, visitor.session);
     const active: Flow = {
-      ...flow,
+      ...withoutWaiting(flow),
       active: submission.method ?? flow.active,
       transientPayload: submission.transientPayload ?? flow.transientPayload,
     };
@@ -133,7 +134,11 @@ export class SettingsFlows {
       const name = submission.method ?? methodByField(submission);
       const method = this.#methods.find((m) => m.name === name)?.settings;
       if (method === undefined) throw problem(FLOW.noSettings);
-      if (method.isPrivileged(submission, account)) this.#insistOnFresh(flow, visitor.session);
+      if (method.isPrivileged(submission, account) && !this.#isFresh(visitor.session)) {
+        if (flow.type === 'browser' && visitor.session !== undefined)
+          await flows.replace(withWaiting(flow, submission, visitor.session));
+        throw this.#needsFresh(flow);
+      }
       const outcome = await method.submit(active, submission, account, visitor);
       if (outcome.kind === 'detour')
         return { kind: 'detour', url: outcome.url, flow: await flows.replace(outcome.flow) };
@@ -147,6 +152,17 @@ export class SettingsFlows {
       const told = await this.tell(active, account, submission, reason);
       return { kind: 'shown', status: 400, flow: told };
     }
+  }
+
+  /**
+   * Does what waited for the session to be proved again; undefined when there is nothing, or it was not proved.
+   * Throws FlowFault as `submit` does.
+   */
+  async resume(flow: Flow, visitor: Visitor): Promise<SettingsOutcome | undefined> {
+    const waiting = waitingOf(flow, visitor.session);
+    if (waiting === undefined || !this.#isFresh(visitor.session)) return undefined;
+    const freed = await this.#services.flows.replace(withoutWaiting(flow));
+    return this.submit(freed, waiting, visitor);
   }
 
   /** The flow as it is shown again, with what was wrong. */
@@ -169,7 +185,7 @@ export class SettingsFlows {
     changed: Changed,
     visitor: Visitor,
   ): Promise<SettingsOutcome> {
-    this.#insistOnFresh(flow, visitor.session);
+    if (!this.#isFresh(visitor.session)) throw this.#needsFresh(flow);
     return this.#store(flow, account, changed, visitor);
   }
 
@@ -280,13 +296,17 @@ export class SettingsFlows {
     return this.#verification.prepareFor(account, address, begun, pending);
   }
 
-  #insistOnFresh(flow: Flow, session: Session | undefined): void {
+  /** Whether a session was proved a short while ago. */
+  #isFresh(session: Session | undefined): boolean {
     const { config, clock } = this.#services;
     const maxAgeMs = config.flows.settings.privilegedSessionMaxAgeMs;
-    if (session !== undefined && clock.now() - session.authenticatedAtMs <= maxAgeMs) return;
+    return session !== undefined && clock.now() - session.authenticatedAtMs <= maxAgeMs;
+  }
+  #needsFresh(flow: Flow): FlowFault {
     const returnTo = encodeURIComponent(this.#addressOf(flow));
-    throw new FlowFault('session_refresh_required', {
-      redirectTo: `${config.publicUrl}/self-service/login/browser?refresh=true&return_to=${returnTo}`,
+    const { publicUrl } = this.#services.config;
+    return new FlowFault('session_refresh_required', {
+      redirectTo: `${publicUrl}/self-service/login/browser?refresh=true&return_to=${returnTo}`,
     });
   }
 

@@ -29,6 +29,6 @@ export function addFlowRoutes(
     app.post(base, (q, r) => submissions.submit(kind, q, r));
     if (kind === 'verification' || kind === 'recovery')
       app.get(base, (q, r) => links.open(kind, q, r));
-    if (kind === 'settings') app.get(base, (q, r) => readings.goOn(q, r));
+    if (kind === 'settings') app.get(base, (q, r) => submissions.resume(q, r));
   }
 }

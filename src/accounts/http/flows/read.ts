@@ -1,11 +1,11 @@
-/** Flows that began already: read as JSON (`/self-service/FLOW/flows`), or gone on with on their page. */
+/** Flows that began already, read as JSON (`/self-service/FLOW/flows`). */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FlowFault } from '../../flows/fault.ts';
 import type { Flow, FlowKind } from '../../flows/flow.ts';
 import { isUnmade } from '../../flows/rehearsal.ts';
 import type { AccountsManager } from '../../manager.ts';
 import type { Services } from '../../services.ts';
-import { seeOther, tell, uiUrl } from '../answer.ts';
+import { tell } from '../answer.ts';
 import { OutcomeAnswers } from '../outcome.ts';
 import { csrfOf, NO_STORE, queryText, sessionOf } from '../web.ts';
 
@@ -56,14 +56,5 @@ export class FlowReadings {
     } catch (reason) {
       return tell(this.#services, request, reply, reason, true);
     }
-  }
-
-  /** Back from signing in again: the page of the settings flow, or of a new one. */
-  async goOn(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const id = queryText(request, 'flow');
-    const flow = id === undefined ? undefined : await this.#services.flows.find('settings', id);
-    if (flow === undefined)
-      return seeOther(reply, `${this.#config.publicUrl}/self-service/settings/browser`);
-    return seeOther(reply, uiUrl(this.#config, 'settings', flow));
   }
 }

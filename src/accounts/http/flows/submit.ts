@@ -8,13 +8,16 @@ import { isCsrfToken } from '../../flows/csrf.ts';
 import { FlowFault } from '../../flows/fault.ts';
 import type { Flow, FlowKind, Submission, Visitor } from '../../flows/flow.ts';
 import { rehearsalOf } from '../../flows/rehearsal.ts';
+import { waitingOf } from '../../flows/waiting.ts';
 import type { AccountsManager } from '../../manager.ts';
 import type { IdentitySchema } from '../../schema/identity-schema.ts';
+import { seeOther, uiUrl } from '../answer.ts';
 import { type Flavour, OutcomeAnswers } from '../outcome.ts';
 import {
   csrfOf,
   ensureCsrf,
   NO_STORE,
+  queryText,
   refuseBrowser,
   submissionOf,
   submitsJson,
@@ -64,6 +67,31 @@ export class FlowSubmissions {
     } catch (reason) {
       return this.#refusals.answer(kind, request, reply, reason, submitsJson(request.headers));
     }
+  }
+
+  /**
+   * Back from signing in again (`GET /self-service/settings`): what waited for that is done, and the page of the settings
+   * flow follows, or of a new one.
+   */
+  async resume(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { clock, flows, hasher } = this.#services;
+    const flow = await flows.find('settings', queryText(request, 'flow') ?? '');
+    if (flow === undefined)
+      return seeOther(reply, `${this.#config.publicUrl}/self-service/settings/browser`);
+    const isTheirs = flow.csrf !== undefined && flow.csrf === csrfOf(this.#config, request);
+    const isTimely = flow.expiresAtMs > clock.now();
+    try {
+      const visitor = await visitorOf(this.#services, request);
+      if (isTheirs && isTimely && waitingOf(flow, visitor.session) !== undefined) {
+        const outcome = await hasher.admit(networkOf(request.ip), () =>
+          this.#manager.settings.resume(flow, visitor),
+        );
+        if (outcome !== undefined) return await this.#answers.settings(outcome, reply, 'html');
+      }
+    } catch (reason) {
+      return this.#refusals.answer('settings', request, reply, reason, false);
+    }
+    return seeOther(reply, uiUrl(this.#config, 'settings', flow));
   }
 
   async #submit(
