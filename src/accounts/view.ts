@@ -124,7 +124,7 @@ function loginView(flow: Flow): View {
     requested_aal: flow.requestedAal,
     created_at: iso(flow.issuedAtMs),
     updated_at: iso(flow.issuedAtMs),
-    identity_schema: flow.schemaId,
+    ...(flow.isSchemaChosen ? { identity_schema: flow.schemaId } : {}),
     ...(flow.loginChallenge === undefined ? {} : { oauth2_login_challenge: flow.loginChallenge }),
     ...(flow.exchangeCode === undefined ? {} : { session_token_exchange_code: flow.exchangeCode }),
     ...(rehearsed === undefined ? {} : { test_context: rehearsed }),
@@ -155,7 +155,7 @@ export function flowView(flow: Flow, identity?: View): View {
           ...(flow.exchangeCode === undefined
             ? {}
             : { session_token_exchange_code: flow.exchangeCode }),
-          identity_schema: flow.schemaId,
+          ...(flow.isSchemaChosen ? { identity_schema: flow.schemaId } : {}),
         }
       : {}),
     ...(flow.kind === 'settings' && identity !== undefined ? { identity } : {}),

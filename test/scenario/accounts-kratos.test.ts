@@ -114,6 +114,31 @@ describe('called as kratos', () => {
     expect(log).toContain('"level":30');
   });
 
+  it('lets whoever begins a flow name the default schema, and others that are for that', async () => {
+    const begin = async (kind: string, schema?: string): Promise<[number, string, string]> => {
+      const query = schema === undefined ? '' : `?identity_schema=${schema}`;
+      const answer = await fetch(
+        `http://127.0.0.1:${ports[0]}/self-service/${kind}/browser${query}`,
+        { headers: { accept: 'application/json' } },
+      );
+      const told: { identity_schema?: string; error?: { reason: string } } = await answer.json();
+      const { identity_schema = '', error } = told;
+      return [answer.status, identity_schema, error?.reason ?? ''];
+    };
+    for (const kind of ['login', 'registration']) {
+      expect(await begin(kind)).toEqual([200, '', '']);
+      expect(await begin(kind, 'default')).toEqual([200, 'default', '']);
+      expect(await begin(kind, 'second')).toEqual([
+        ...[400, ''],
+        'Requested identity schema "second" is not enabled for self-service flows.',
+      ]);
+      expect(await begin(kind, 'third')).toEqual([
+        ...[400, ''],
+        'Requested identity schema "third" does not exist.',
+      ]);
+    }
+  });
+
   it.each([
     [
       'SERVE_ADMIN_PORT',

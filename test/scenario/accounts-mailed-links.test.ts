@@ -17,8 +17,10 @@ interface Stage {
   readonly isVerified: (email: string) => Promise<boolean>;
 }
 
+type Use = 'link' | 'code';
+
 /** A server that recovers by `use`. */
-async function stage(use: 'link' | 'code'): Promise<Stage> {
+async function stage(use: Use, verification: Use = 'code'): Promise<Stage> {
   const world = new World();
   const file = join(world.folder, 'kratos.yml');
   writeFileSync(
@@ -27,7 +29,7 @@ async function stage(use: 'link' | 'code'): Promise<Stage> {
   default_browser_return_url: /ui/
   flows:
     recovery: { enabled: true, use: ${use} }
-    verification: { enabled: true, use: code }
+    verification: { enabled: true, use: ${verification} }
   methods: { link: { enabled: true }, code: { enabled: true } }
 `,
   );
@@ -118,7 +120,7 @@ describe('recovery by a mailed link', () => {
       { group: 'link', attributes: { name: 'email', type: 'email', value: 'again@example.com' } },
       { group: 'link', attributes: { name: 'method', type: 'submit', value: 'link' } },
     ]);
-    expect(nodes[2]?.meta).toMatchObject({ label: { id: 1070005 } });
+    expect(nodes[2]?.meta).toMatchObject({ label: { id: 1070009 } });
     await me.submit(waiting, { email: 'again@example.com' }, ['method', 'link']);
     expect(linkIn(await s.mail('again@example.com'))).not.toBe(link);
   });
@@ -191,6 +193,80 @@ describe('recovery by a mailed link', () => {
     const settings = await me.submit(page, { code: made.recovery_code }, ['method', 'code']);
     await setPassword(me, settings);
     expect((await s.people.login('adm@example.com', ANOTHER, STALE)).status).toBe(200);
+  });
+});
+
+describe('verification by a mailed link', () => {
+  let s: Stage;
+  beforeAll(async () => {
+    s = await stage('link', 'link');
+  }, 60_000);
+  afterAll(() => s.world.close(), 60_000);
+  const DONE = 'You successfully verified your email address';
+
+  it('begins with the registration, is not spent by a scanner, and is done by one button', async () => {
+    const email = 'reg@example.com';
+    await s.people.register(email, PASSWORD);
+    const link = linkIn(await s.mail(email));
+    expect(link).toMatch(/\/self-service\/verification\?flow=[^&]+&token=[\w-]{32}$/);
+    for (let i = 0; i < 7; i++) await scan(s, link);
+    expect(await s.isVerified(email)).toBe(false);
+    const phone = s.people.browser();
+    const opened = await phone.open(link);
+    expect(opened.text).toContain('Continue verifies that the address is yours');
+    const done = await phone.submit(opened, {}, ['method', 'link']);
+    expect(done.text).toContain(DONE);
+    expect(await s.isVerified(email)).toBe(true);
+    expect(phone.cookies.has('ory_kratos_session')).toBe(false);
+    expect((await s.people.browser().open(link)).text).toContain('already completed');
+    expect((await s.people.browser().open(link.replace(/&token=.*/, ''))).status).toBe(200);
+  });
+
+  it('can be asked for, and again; the form and what it says are those of links', async () => {
+    const email = 'vera@example.com';
+    await s.people.register(email, PASSWORD);
+    const first = linkIn(await s.mail(email));
+    const me = s.people.browser();
+    const begun = await me.open('/self-service/verification/browser');
+    expect(begun.text).toContain('>Send a link</button>');
+    const waiting = await me.submit(begun, { email }, ['method', 'link']);
+    const id = new URL(waiting.url).searchParams.get('flow');
+    const headers = { accept: 'application/json' };
+    const told = await me.ask('GET', `/self-service/verification/flows?id=${id}`, { headers });
+    expect(JSON.parse(told.text)).toMatchObject({
+      ...{ state: 'sent_email', active: 'link' },
+      ui: {
+        messages: [{ id: 1080001 }],
+        nodes: [
+          { attributes: { name: 'csrf_token' } },
+          { group: 'link', attributes: { name: 'email', type: 'email', value: email } },
+          { group: 'link', attributes: { name: 'method', value: 'link' } },
+        ],
+      },
+    });
+    expect(waiting.text).toContain('>Send the link again</button>');
+    await me.submit(waiting, { email }, ['method', 'link']);
+    const link = linkIn(await s.mail(email));
+    expect(link).not.toBe(first);
+    const done = await me.submit(await me.open(link), {}, ['method', 'link']);
+    expect(done.text).toContain(DONE);
+  });
+
+  it('is refused with what is missing or wrong, and counts the guesses of all openings', async () => {
+    const email = 'guess@example.com';
+    await s.people.register(email, PASSWORD);
+    const link = linkIn(await s.mail(email));
+    const bare = await s.people.browser().open(link.replace(/&token=.*/, ''));
+    expect(bare.text).toContain('The verification token is invalid');
+    for (let i = 0; i < 5; i++) {
+      const guesser = s.people.browser();
+      const opened = await guesser.open(link.replace(/token=.*/, `token=wrong${i}`));
+      const told = await guesser.submit(opened, {}, ['method', 'link']);
+      expect(told.text).toContain('The verification token is invalid');
+    }
+    const late = s.people.browser();
+    await late.submit(await late.open(link), {}, ['method', 'link']);
+    expect(await s.isVerified(email)).toBe(false);
   });
 });
 

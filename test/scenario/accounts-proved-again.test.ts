@@ -152,4 +152,15 @@ describe('a password that was sent in a session proved too long ago', () => {
     expect(again.text).toContain('The password must be at least 8 characters long');
     expect(await signedIn(email)).toBe(200);
   });
+
+  it('has to be another one than before', async () => {
+    const me = await register('gus@example.com');
+    const page = await me.open('/self-service/settings/browser');
+    const form = { ...hiddenFields(page), method: 'password', password: BEFORE };
+    const flow = new URL(page.url).searchParams.get('flow');
+    const told = await me.ask('POST', `/self-service/settings?flow=${flow}`, { form });
+    const shown = await me.open(told.location ?? '');
+    expect(shown.text).toContain('The new password must be different from the old password');
+    expect(isSaved(shown)).toBe(false);
+  });
 });

@@ -40,6 +40,8 @@ export interface Flow {
   readonly transientPayload: JsonObject | undefined;
   readonly organizationId: string | undefined;
   readonly schemaId: string;
+  /** Whether the schema was asked for by whoever began the flow. */
+  readonly isSchemaChosen: boolean;
   readonly accountId: string | undefined;
   /** Of login flows. */
   readonly isRefresh: boolean;
@@ -84,6 +86,7 @@ export interface NewFlow {
   readonly lifespanMs: number;
   readonly publicUrl: string;
   readonly schemaId: string;
+  readonly isSchemaChosen?: boolean;
   readonly returnTo?: string | undefined;
   readonly csrf?: string | undefined;
   readonly accountId?: string | undefined;
@@ -114,6 +117,7 @@ export function newFlow(o: NewFlow, nowMs: number): Flow {
     transientPayload: undefined,
     organizationId: o.organizationId,
     schemaId: o.schemaId,
+    isSchemaChosen: o.isSchemaChosen ?? false,
     accountId: o.accountId,
     isRefresh: o.isRefresh ?? false,
     requestedAal: o.requestedAal ?? 'aal1',

@@ -36,6 +36,7 @@ import {
 } from './method.ts';
 
 import { rehearsalOf } from './rehearsal.ts';
+import { chosenSchemaId } from './schema-choice.ts';
 
 export interface BeginLogin {
   readonly type: 'browser' | 'api';
@@ -47,6 +48,8 @@ export interface BeginLogin {
   readonly via: string | undefined;
   readonly loginChallenge: string | undefined;
   readonly organizationId: string | undefined;
+  /** Asked for; only told to who reads the flow, and to the registration that they may go on to. */
+  readonly schemaId: string | undefined;
   readonly exchangeCode?: string;
   readonly returnToCode?: string;
   readonly session: Session | undefined;
@@ -96,6 +99,7 @@ export class LoginFlows {
     const isRaise = o.aal === 'aal2' && session?.aal !== 'aal2';
     if (session !== undefined && !o.isRefresh && !isRaise)
       throw new FlowFault('session_already_available');
+    const chosen = o.aal === 'aal2' ? undefined : chosenSchemaId(config, o.schemaId);
     const account = session === undefined ? undefined : await this.#accountOf(session);
     const flow = newFlow(
       {
@@ -104,7 +108,8 @@ export class LoginFlows {
         requestUrl: o.requestUrl,
         lifespanMs: config.flows.login.lifespanMs,
         publicUrl: config.publicUrl,
-        schemaId: account?.schemaId ?? config.defaultSchemaId,
+        schemaId: chosen ?? account?.schemaId ?? config.defaultSchemaId,
+        isSchemaChosen: chosen !== undefined,
         returnTo: o.returnTo,
         csrf: o.csrf,
         accountId: account?.id,

@@ -13,10 +13,10 @@ import {
   STRANGERS_PER_HOUR,
 } from '../throttle.ts';
 import { LABEL } from '../ui/message.ts';
-import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
+import { input, nameOf, submit, type UiNode, type UiText, withValue } from '../ui/node.ts';
 import { aboutFlow, type Flow, problem, type Visitor } from './flow.ts';
 import { csrfNode } from './form.ts';
-import { rootOf } from './opened.ts';
+import { proofOf, rootOf } from './opened.ts';
 
 /** A flow with what is to be mailed for it, neither stored yet. */
 export interface Sent {
@@ -48,14 +48,29 @@ export function codeForm(flow: Flow, label: UiText, resendTo: string | undefined
 }
 
 /** The nodes that ask for an address, to which a code or a link then goes. */
-export function addressNodes(use: 'code' | 'link'): UiNode[] {
+export function addressNodes(use: 'code' | 'link', address?: string): UiNode[] {
   const attributes = {
     name: 'email',
     type: 'email',
     required: true,
     autocomplete: 'email',
+    ...(address === undefined ? {} : { value: address }),
   } as const;
-  return [input(use, attributes, LABEL.email), submit(use, 'method', use, LABEL.submit)];
+  return [input(use, attributes, LABEL.email), submit(use, 'method', use, LABEL.continue)];
+}
+
+/** The form of a link that was opened: one button, which a mail scanner does not press. */
+export function linkForm(flow: Flow, token: string): UiNode[] {
+  return [
+    csrfNode(flow),
+    input('link', { name: 'token', type: 'hidden', value: proofOf(token) }),
+    submit('link', 'method', 'link', LABEL.continue),
+  ];
+}
+
+/** The form of a code with the code in it that a link brought. */
+export function withCode(nodes: readonly UiNode[], code: string): UiNode[] {
+  return nodes.map((n) => (nameOf(n) === 'code' ? withValue(n, proofOf(code)) : n));
 }
 
 /** Counts a message that somebody asks for. Throws FlowProblem when there were too many of these. */

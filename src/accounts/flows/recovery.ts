@@ -10,7 +10,7 @@ import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import type { Services } from '../services.ts';
 import type { IssuedSession } from '../sessions.ts';
 import { FLOW, INVALID, LABEL, RECOVERY } from '../ui/message.ts';
-import { input, nameOf, submit, type UiNode, withValue } from '../ui/node.ts';
+import { input, type UiNode } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
 import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
@@ -29,8 +29,17 @@ import {
   withNote,
 } from './flow.ts';
 import { csrfNode, tellProblems } from './form.ts';
-import { addressNodes, codeForm, countMail, judgeProof, keepSent, type Sent } from './mailed.ts';
-import { openedFrom, proofOf, withoutRoot } from './opened.ts';
+import {
+  addressNodes,
+  codeForm,
+  countMail,
+  judgeProof,
+  keepSent,
+  linkForm,
+  type Sent,
+  withCode,
+} from './mailed.ts';
+import { openedFrom, withoutRoot } from './opened.ts';
 import type { SettingsFlows } from './settings.ts';
 import type { PreparedFlow } from './store.ts';
 import { markVerified } from './verification.ts';
@@ -168,24 +177,12 @@ export class RecoveryFlows {
     return flows.insert(
       use === 'code'
         ? this.#withCode(this.#ask(opened, address, use), proof)
-        : this.#confirm(opened, proof),
+        : show({ ...opened, state: 'choose_method', active: use }, linkForm(opened, proof)),
     );
   }
 
   #withCode(flow: Flow, code: string): Flow {
-    const nodes = flow.ui.nodes.map((n) =>
-      nameOf(n) === 'code' ? withValue(n, proofOf(code)) : n,
-    );
-    return show(flow, nodes, flow.ui.messages);
-  }
-
-  /** The form of a link that was opened: one button, which a mail scanner does not press. */
-  #confirm(flow: Flow, token: string): Flow {
-    return show({ ...flow, state: 'choose_method', active: 'link' }, [
-      csrfNode(flow),
-      input('link', { name: 'token', type: 'hidden', value: proofOf(token) }),
-      submit('link', 'method', 'link', LABEL.continue),
-    ]);
+    return show(flow, withCode(flow.ui.nodes, code), flow.ui.messages);
   }
 
   async #send(flow: Flow, value: string, account: Account | undefined): Promise<Sent> {
@@ -309,14 +306,14 @@ export class RecoveryFlows {
 
   #choose(flow: Flow): Flow {
     const { use } = this.#services.config.flows.recovery;
-    return show(flow, [csrfNode(flow), ...addressNodes(use)]);
+    return show({ ...flow, active: use }, [csrfNode(flow), ...addressNodes(use)]);
   }
 
   /** A link is asked for again as it was at first. */
   #askAgain(address: string | undefined): UiNode[] {
     if (address === undefined)
       return [input('link', { name: 'method', type: 'hidden', value: 'link' })];
-    return addressNodes('link').map((n) => (nameOf(n) === 'email' ? withValue(n, address) : n));
+    return addressNodes('link', address);
   }
 
   /** What a flow asks for: an administrator's link stays one where codes are mailed. */

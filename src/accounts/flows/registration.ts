@@ -33,6 +33,7 @@ import {
 } from './flow.ts';
 import { csrfNode, methodOfAnswer, REGISTRATION_ANSWERS, tellProblems, withTyped } from './form.ts';
 import { type Method, type Registered, withFreshChallenges } from './method.ts';
+import { chosenSchemaId } from './schema-choice.ts';
 import type { VerificationFlows } from './verification.ts';
 
 const SCREEN = 'screen';
@@ -81,16 +82,15 @@ export class RegistrationFlows {
     const { config, clock, flows } = this.#services;
     if (!config.flows.registration.isEnabled) throw new FlowFault('self_service_flow_disabled');
     if (o.session !== undefined) throw new FlowFault('session_already_available');
-    const chosen = config.schemas.find((s) => s.id === o.schemaId && s.isSelfserviceSelectable);
-    if (o.schemaId !== undefined && chosen === undefined)
-      throw new FlowFault('bad_request', {}, 'This identity schema can not be chosen');
+    const chosen = chosenSchemaId(config, o.schemaId);
     const flow = newFlow(
       {
         ...o,
         kind: 'registration',
         lifespanMs: config.flows.registration.lifespanMs,
         publicUrl: config.publicUrl,
-        schemaId: chosen?.id ?? config.defaultSchemaId,
+        schemaId: chosen ?? config.defaultSchemaId,
+        isSchemaChosen: chosen !== undefined,
       },
       clock.now(),
     );

@@ -278,7 +278,7 @@ export class SocialFlows {
   #beginLogin(flow: Flow): Promise<Flow> {
     return this.#login.begin({
       ...common(flow),
-      ...{ isRefresh: false, aal: 'aal1', via: undefined, session: undefined },
+      ...{ isRefresh: false, aal: 'aal1', via: undefined, session: undefined, schemaId: undefined },
     });
   }
 

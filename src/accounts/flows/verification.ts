@@ -1,16 +1,15 @@
 /**
- * The verification flow: somebody proves that an address is theirs, by the code that was sent to it or the link that
- * carries it (reference: Kratos, self-service verification). INVARIANT: an address that nobody here has looks like any
+ * The verification flow: somebody proves that an address is theirs, by the code or the link that was sent to it (reference: Kratos, self-service verification). INVARIANT: an address that nobody here has looks like any
  * other; opening a link changes nothing, since mail scanners open links: the person's click does.
  */
 import type { Transaction } from 'kysely';
 import type { Database } from '../../store/index.ts';
 import type { Account, VerifiableAddress, Via } from '../account.ts';
-import { forgetCode, newCode, noteCode, type SentCode, sentCode } from '../codes.ts';
+import { forgetCode, newCode, newLinkToken, noteCode, type SentCode, sentCode } from '../codes.ts';
 import { normaliseIdentifier } from '../schema/identity-schema.ts';
-import type { Services } from '../services.ts';
+import type { NewMessage, Services } from '../services.ts';
 import { FLOW, INVALID, LABEL, VERIFICATION } from '../ui/message.ts';
-import { anchor, nameOf, withValue } from '../ui/node.ts';
+import { anchor, nameOf } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
 import { isIdentifierTaken } from './addresses.ts';
 import { evenly } from './evenly.ts';
@@ -34,10 +33,12 @@ import {
   countMail,
   judgeProof,
   keepSent,
+  linkForm,
   prepareMessages,
   type Sent,
+  withCode,
 } from './mailed.ts';
-import { openedFrom, proofOf, rootOf, withoutRoot } from './opened.ts';
+import { openedFrom, rootOf, withoutRoot } from './opened.ts';
 import {
   applied,
   isAnothers,
@@ -149,17 +150,21 @@ export class VerificationFlows {
     };
     try {
       if (flow.state === 'passed_challenge') throw problem(VERIFICATION.alreadyDone);
-      const method = submission.method ?? this.#services.config.flows.verification.use;
+      const { use } = this.#services.config.flows.verification;
+      const method = submission.method ?? use;
       if (method !== 'code' && method !== 'link') throw problem(FLOW.noVerification);
-      const code = textOf(submission, 'code');
+      const token = textOf(submission, 'token');
+      const proof = textOf(submission, 'code') ?? token;
       const email = textOf(submission, 'email');
-      if (code !== undefined && email === undefined)
-        return { flow: await this.#judge({ ...flow, active: 'code' }, code, visitor), status: 200 };
+      if (proof !== undefined && email === undefined) {
+        const active = token === undefined ? 'code' : 'link';
+        return { flow: await this.#judge({ ...flow, active }, proof, visitor), status: 200 };
+      }
       if (email === undefined) throw problem(INVALID.required('email'), 'email');
       const value = normaliseIdentifier(email);
       const account = await accounts.findByAddress('verifiable', value, 'email');
       await countMail(this.#services, 'verification mail', { address: value, account, visitor });
-      const sent = await this.#sendTo({ ...flow, active: 'code' }, value, account);
+      const sent = await this.#sendTo({ ...flow, active: use }, value, account);
       return { flow: await keepSent(this.#services, sent), status: 200 };
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
@@ -170,26 +175,29 @@ export class VerificationFlows {
   }
 
   /**
-   * A link of a flow was opened: the answer is a flow of that browser with the code in its form. What is done already shows
-   * itself in the browser that did it, and is told in a new flow to others.
+   * A link of a flow was opened: the answer is a flow of that browser whose form holds what the link brought. What is done
+   * already shows itself in the browser that did it, and is told in a new flow to others.
    */
-  async open(root: Flow, code: string, csrf: string): Promise<Flow> {
+  async open(root: Flow, proof: string, csrf: string): Promise<Flow> {
     const { clock, flows } = this.#services;
     const isPassed = root.state === 'passed_challenge';
     if (isPassed && root.csrf === csrf) return root;
     const sent = sentCode(root);
-    if (isPassed || sent === undefined) {
+    const isLink = useOf(root) === 'link';
+    if (isPassed || sent === undefined || (isLink && proof === '')) {
       const { requestUrl, returnTo } = root;
       const begun = this.#choose(this.#new({ type: 'browser', requestUrl, csrf, returnTo }));
-      if (!isPassed) return flows.insert(begun);
-      return flows.insert(show(begun, begun.ui.nodes, [VERIFICATION.alreadyDone]));
+      if (!isPassed && !isLink) return flows.insert(begun);
+      const said = isPassed ? VERIFICATION.alreadyDone : VERIFICATION.tokenInvalid;
+      return flows.insert(show(begun, begun.ui.nodes, [said]));
     }
-    const asked = this.#ask(openedFrom(root, csrf, clock.now()), sent.address);
+    const opened = openedFrom(root, csrf, clock.now());
+    if (isLink)
+      return flows.insert(show({ ...opened, state: 'choose_method' }, linkForm(opened, proof)));
+    const asked = this.#ask(opened, sent.address);
     // Who has the link need not know whose address it went to.
-    const nodes = asked.ui.nodes
-      .filter((n) => nameOf(n) !== 'email')
-      .map((n) => (nameOf(n) === 'code' ? withValue(n, proofOf(code)) : n));
-    return flows.insert(show(asked, nodes, asked.ui.messages));
+    const nodes = asked.ui.nodes.filter((n) => nameOf(n) !== 'email');
+    return flows.insert(show(asked, withCode(nodes, proof), asked.ui.messages));
   }
 
   async #sendTo(flow: Flow, value: string, account: Account | undefined): Promise<Sent> {
@@ -209,31 +217,30 @@ export class VerificationFlows {
 
   async #send(flow: Flow, address: string, via: Via, account: Account | undefined): Promise<Sent> {
     const { fabric, config, clock } = this.#services;
-    const code = newCode();
-    const { lifespanMs, maxSubmissions } = config.methods.code;
-    const noted = await noteCode(fabric, withoutRoot(flow), code, {
-      ...{ address, via, accountId: account?.id, triesLeft: maxSubmissions },
+    // A text message holds a code.
+    const use = via === 'sms' ? 'code' : config.flows.verification.use;
+    const secret = use === 'code' ? newCode() : newLinkToken();
+    const { lifespanMs } = use === 'code' ? config.methods.code : config.methods.link;
+    const unsent: Flow = { ...withoutRoot(flow), active: use };
+    const noted = await noteCode(fabric, unsent, secret, {
+      ...{ address, via, accountId: account?.id },
+      triesLeft: config.methods.code.maxSubmissions,
       expiresAtMs: clock.now() + lifespanMs,
     });
-    const url = `${config.publicUrl}/self-service/verification?code=${code}&flow=${flow.id}`;
-    return {
-      flow: this.#ask(noted, address),
-      messages: [
-        {
-          templateType:
-            account === undefined ? 'verification_code_invalid' : 'verification_code_valid',
-          via,
-          recipient: address,
-          data: {
-            To: address,
-            VerificationCode: code,
-            VerificationURL: url,
-            ExpiresInMinutes: Math.round(lifespanMs / 60_000),
-            ...(account === undefined ? {} : { Identity: templateIdentity(account) }),
-          },
-        },
-      ],
+    const kind = account === undefined ? 'invalid' : 'valid';
+    const base = `${config.publicUrl}/self-service/verification`;
+    const data: Record<string, unknown> = {
+      To: address,
+      ExpiresInMinutes: Math.round(lifespanMs / 60_000),
+      ...(account === undefined ? {} : { Identity: templateIdentity(account) }),
+      ...(use === 'code'
+        ? { VerificationCode: secret, VerificationURL: `${base}?code=${secret}&flow=${flow.id}` }
+        : { VerificationURL: `${base}?flow=${flow.id}&token=${secret}` }),
     };
+    const templateType =
+      use === 'code' ? (`verification_code_${kind}` as const) : (`verification_${kind}` as const);
+    const message: NewMessage = { templateType, via, recipient: address, data };
+    return { flow: this.#ask(noted, address), messages: [message] };
   }
 
   async #judge(flow: Flow, code: string, visitor: Visitor): Promise<Flow> {
@@ -252,8 +259,9 @@ export class VerificationFlows {
     const isOver = change !== undefined && made === undefined;
     if (!isRight || isOver || account === undefined) {
       const asked = this.#ask(counted, sent.address);
-      const wrong = show(asked, asked.ui.nodes, [VERIFICATION.codeInvalid]);
-      return flows.replace(wrong);
+      const wrong =
+        useOf(counted) === 'code' ? VERIFICATION.codeInvalid : VERIFICATION.tokenInvalid;
+      return flows.replace(show(asked, asked.ui.nodes, [wrong]));
     }
     const nowMs = clock.now();
     if (
@@ -298,12 +306,15 @@ export class VerificationFlows {
   }
 
   #choose(flow: Flow): Flow {
-    return show(flow, [csrfNode(flow), ...addressNodes('code')]);
+    const { use } = this.#services.config.flows.verification;
+    return show({ ...flow, active: use }, [csrfNode(flow), ...addressNodes(use)]);
   }
 
   #ask(flow: Flow, address: string): Flow {
-    const nodes = codeForm(flow, LABEL.verificationCode, address);
-    return show({ ...flow, state: 'sent_email', active: 'code' }, nodes, [VERIFICATION.codeSent]);
+    const sent: Flow = { ...flow, state: 'sent_email' };
+    return useOf(flow) === 'code'
+      ? show(sent, codeForm(flow, LABEL.verificationCode, address), [VERIFICATION.codeSent])
+      : show(sent, [csrfNode(flow), ...addressNodes('link', address)], [VERIFICATION.linkSent]);
   }
 
   #passed(flow: Flow, via: Via): Flow {
@@ -311,12 +322,17 @@ export class VerificationFlows {
     const target =
       flow.returnTo ?? config.flows.verification.after.defaultReturnUrl ?? config.defaultReturnUrl;
     const shown = show(
-      { ...flow, state: 'passed_challenge', active: 'code' },
-      [anchor('code', 'continue', target, LABEL.continue)],
+      { ...flow, state: 'passed_challenge' },
+      [anchor(useOf(flow), 'continue', target, LABEL.continue)],
       [via === 'sms' ? VERIFICATION.phoneVerified : VERIFICATION.verified],
     );
     return { ...shown, ui: { ...shown.ui, method: 'GET', action: target } };
   }
+}
+
+/** What proves the address: what was sent last, or came. */
+function useOf({ active }: Flow): 'code' | 'link' {
+  return active === 'link' ? 'link' : 'code';
 }
 
 /** The change that a code decides on: only the one that went to its new address. */

@@ -190,6 +190,10 @@ class PasswordSettings implements SettingsMethod {
     const identifiers = schemaOf(this.#services, account).identifiers('password', account.traits);
     if (identifiers.length === 0) throw problem(INVALID.noIdentifier);
     const password = await acceptedPassword(this.#services, submission, identifiers);
+    // Who changes a password that leaked must not set it again unawares.
+    const stored = hashOf(account);
+    if (stored !== undefined && (await hasher.verify(password, stored)))
+      throw problem(INVALID.passwordSame, 'password');
     const credentials = new Map(account.credentials);
     const hash = await hasher.hash(password);
     const before = credentials.get('password');

@@ -3,6 +3,7 @@
  * not meet. Pure: nodes in, HTML out.
  */
 import type { FlowKind } from '../flows/flow.ts';
+import { LABEL } from '../ui/message.ts';
 import type { NodeGroup, UiContainer, UiNode, UiText } from '../ui/node.ts';
 import type { Brand } from './brand.ts';
 import { type Html, html, safeUrl } from './html.ts';
@@ -61,7 +62,6 @@ const ABOUT_FIELD: ReadonlyMap<number, string> = new Map([
   [4000012, 'lookup_secret'],
   [4000016, 'lookup_secret'],
 ]);
-const SEND_AGAIN: UiText = { id: 1070008, type: 'info', text: 'Send the link again' };
 /** Said by the title already. */
 const TITLE_SAYS = new Set([1010003, 1010004]);
 
@@ -170,24 +170,28 @@ function besideField(flow: FlowPage): FlowPage {
   };
 }
 
-/** The button that sent a link sends it anew. */
-function sendingAgain(flow: FlowPage): FlowPage {
-  if (flow.state !== 'sent_email') return flow;
-  const nodes = flow.ui.nodes.map((n) =>
-    n.group === 'link' && n.attributes.node_type === 'input' && isButton(n.attributes)
-      ? { ...n, meta: { label: SEND_AGAIN } }
-      : n,
-  );
+/** A form that asks for an address has one button, which sends something: it says what, where Kratos says "Continue". */
+function sending(kind: FlowKind, flow: FlowPage): FlowPage {
+  const isAsking = flow.ui.nodes.some((n) => isInput(n, 'email', 'email'));
+  if ((kind !== 'recovery' && kind !== 'verification') || !isAsking) return flow;
+  const nodes = flow.ui.nodes.map((n) => {
+    if (!isInput(n, 'method', 'submit')) return n;
+    const text = flow.state === 'sent_email' ? `Send the ${n.group} again` : `Send a ${n.group}`;
+    return { ...n, meta: { label: { ...LABEL.continue, text } } };
+  });
   return { ...flow, ui: { ...flow.ui, nodes } };
 }
+function isInput({ attributes }: UiNode, name: string, type: string): boolean {
+  return attributes.node_type === 'input' && attributes.name === name && attributes.type === type;
+}
 
-/** What the one button of a mailed recovery link does: a page with nothing else explains itself. */
+/** What the one button of a mailed link does: a page with nothing else explains itself. */
 function aboutLink(kind: FlowKind, { ui }: FlowPage): Html | undefined {
-  const isOpened = ui.nodes.some(
-    (n) => n.attributes.node_type === 'input' && n.attributes.name === 'token',
-  );
-  if (kind !== 'recovery' || !isOpened || (ui.messages ?? []).length > 0) return undefined;
-  return html`<p>Continue signs you in, so that you can set a new password.</p>`;
+  const isOpened = ui.nodes.some((n) => isInput(n, 'token', 'hidden'));
+  if (!isOpened || (ui.messages ?? []).length > 0) return undefined;
+  return kind === 'recovery'
+    ? html`<p>Continue signs you in, so that you can set a new password.</p>`
+    : html`<p>Continue verifies that the address is yours.</p>`;
 }
 
 /** A flow's page. */
@@ -201,7 +205,7 @@ export function renderFlow(
     readonly destination?: string | undefined;
   },
 ): string {
-  const flow = sendingAgain(besideField(given));
+  const flow = sending(kind, besideField(given));
   const said = html`${(flow.ui.messages ?? []).filter(({ id }) => !TITLE_SAYS.has(id)).map(message)}`;
   const forms = kind === 'settings' ? settingsForms(flow) : signInForms(kind, flow);
   const to =

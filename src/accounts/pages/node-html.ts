@@ -7,8 +7,6 @@ const HINTS: Readonly<Record<string, string>> = {
   totp_code: 'The six digits that your authenticator app shows now.',
   lookup_secret: 'One of the codes that you kept. Each works once.',
 };
-/** Of recovery and verification, which send something. */
-const SUBMIT_ID = 1070005;
 /** Takes something away: it is no main action. */
 const TAKES_AWAY = /_(unlink|disable|remove)$|^unlink$/;
 
@@ -45,9 +43,7 @@ export const isWrong = (node: UiNode): boolean =>
   node.attributes.node_type === 'input' &&
   node.attributes.type !== 'hidden';
 
-/** Kratos's words, but where they would be wrong on a page. */
-function labelOf({ group, meta }: UiNode, { name, value }: InputAttributes): string {
-  if (meta.label?.id === SUBMIT_ID) return group === 'link' ? 'Send a link' : 'Send a code';
+function labelOf({ meta }: UiNode, { name, value }: InputAttributes): string {
   return meta.label?.text ?? (valueText(value) || name);
 }
 

@@ -207,7 +207,6 @@ export const LABEL = {
   trait: (title: string, name: string): UiText => info(1070002, title, { title, name }),
   save: info(1070003, 'Save') as UiText,
   identifier: info(1070004, 'ID') as UiText,
-  submit: info(1070005, 'Submit') as UiText,
   verifyTotp: info(1070006, 'Verify code') as UiText,
   email: info(1070007, 'Email') as UiText,
   resend: info(1070008, 'Resend code') as UiText,

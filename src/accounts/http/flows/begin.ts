@@ -134,6 +134,7 @@ export class FlowBeginnings {
           via: queryText(request, 'via'),
           loginChallenge: queryText(request, 'login_challenge'),
           organizationId: queryText(request, 'organization'),
+          schemaId: queryText(request, 'identity_schema'),
           session,
         });
       case 'registration':
