@@ -121,7 +121,9 @@ describe('called as kratos', () => {
         `http://127.0.0.1:${ports[0]}/self-service/${kind}/browser${query}`,
         { headers: { accept: 'application/json' } },
       );
-      const told: { identity_schema?: string; error?: { reason: string } } = await answer.json();
+      const told: { identity_schema?: string; error?: { reason: string } } = JSON.parse(
+        await answer.text(),
+      );
       const { identity_schema = '', error } = told;
       return [answer.status, identity_schema, error?.reason ?? ''];
     };
