@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Browser } from '../harness/browser.ts';
+import { Browser, formAction, hiddenFields } from '../harness/browser.ts';
 import { accountsAt, type People, type Told } from '../harness/people.ts';
 import { freePort, until, World } from '../harness/postern.ts';
 
@@ -207,21 +207,20 @@ describe('a code', () => {
     });
     const token = made.json.session_token;
     const headers = { 'x-session-token': token };
+    // Whoever has an address that codes go to has a second factor, without ever setting one up.
+    const unsure = await begin('settings', '', headers);
+    expect([unsure.status, unsure.json.error.id]).toEqual([403, 'session_aal2_required']);
     const second = await begin('login', '?aal=aal2', headers);
     expect(second.status, second.text).toBe(200);
     const after = messages.length;
-    const asked = await submit(
-      'login',
-      second,
-      { method: 'code', address: email },
-      network(),
-      headers,
-    );
+    // Its button is an address, and nothing else.
+    const asked = await submit('login', second, { address: email }, network(), headers);
     expect(asked.json.state).toBe('sent_email');
     const code = await codeFor(email, 'login_code_valid', after);
     const raised = await submit('login', second, { method: 'code', code }, network(), headers);
     expect(raised.status, raised.text).toBe(200);
     expect(raised.json.session.authenticator_assurance_level).toBe('aal2');
+    expect((await begin('settings', '', headers)).status).toBe(200);
     // Not to an address that is somebody else's.
     const third = await begin('login', '?aal=aal2&refresh=true', headers);
     const foreign = await submit(
@@ -260,7 +259,24 @@ describe('a code', () => {
     const after = messages.length;
     const asked = await me.submit(first, { identifier: 'page@example.com' }, ['method', 'code']);
     expect(asked.text).toContain('name="code"');
-    const code = await codeFor('page@example.com', 'login_code_valid', after);
+    // Another one is sent by its button alone, as pages elsewhere press it: what they hide comes first, and empty last.
+    const { csrf_token = '', method } = hiddenFields(asked);
+    const form = new URLSearchParams({
+      csrf_token,
+      method: method ?? '',
+      code: '',
+      resend: 'code',
+    });
+    form.append('method', '');
+    const between = messages.length;
+    const cookie = [...me.cookies].map(([k, v]) => `${k}=${v}`).join('; ');
+    const path = new URL(formAction(asked));
+    await people.ask('POST', path.pathname + path.search, {
+      body: form.toString(),
+      headers: { cookie, 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    await codeFor('page@example.com', 'login_code_valid', between);
+    const code = await codeFor('page@example.com', 'login_code_valid', Math.max(after, between));
     await me.submit(asked, { code }, ['method', 'code']);
     const who = await me.ask('GET', '/sessions/whoami', {
       headers: { accept: 'application/json' },

@@ -153,8 +153,23 @@ describe('recovery by a mailed link', () => {
     expect(rubbish.text).not.toContain('"><script>');
     const told = await me.submit(rubbish, {}, ['method', 'link']);
     expect(told.text).toContain('The recovery token is invalid');
+    // Whoever has a wrong link learns nothing of whose it is.
+    expect(told.text).not.toContain('none@example.com');
     const log = await s.world.ok('admin', 'server', 'logs');
     expect(readFileSync(log, 'utf8')).not.toContain('met a fault');
+  });
+
+  it('is shown on our own page to whoever is signed in: pages elsewhere send them away', async () => {
+    const { link } = await ask('here@example.com');
+    const me = s.people.browser();
+    const page = await me.open('/self-service/login/browser');
+    await me.submit(page, { identifier: 'here@example.com', password: PASSWORD }, [
+      'method',
+      'password',
+    ]);
+    const opened = await me.open(link);
+    expect(opened.url).toContain('/ui/recovery?flow=');
+    await setPassword(me, await me.submit(opened, {}, ['method', 'link']));
   });
 
   it('counts the guesses of all openings together', async () => {
@@ -263,6 +278,7 @@ describe('verification by a mailed link', () => {
       const opened = await guesser.open(link.replace(/token=.*/, `token=wrong${i}`));
       const told = await guesser.submit(opened, {}, ['method', 'link']);
       expect(told.text).toContain('The verification token is invalid');
+      expect(told.text).not.toContain(email);
     }
     const late = s.people.browser();
     await late.submit(await late.open(link), {}, ['method', 'link']);
@@ -321,7 +337,8 @@ describe('codes by mail', () => {
     }
     const phone = s.people.browser();
     await phone.submit(await phone.open(link), { code }, ['method', 'code']);
-    await me.submit(page, { code }, ['method', 'code']);
+    const late = await me.submit(page, { code }, ['method', 'code']);
+    expect(late.text).toContain('submitted too often. Please request another code');
     expect(await s.isVerified('sum@example.com')).toBe(false);
   });
 

@@ -14,7 +14,7 @@ import type {
 } from '../account.ts';
 import type { AccountsConfig } from '../config/config.ts';
 import type { PreparedAccount } from '../repository/credential-seal.ts';
-import type { Services } from '../services.ts';
+import { type Services, schemaOf } from '../services.ts';
 import { type IssuedSession, newDevice } from '../sessions.ts';
 import type { AttemptBudget } from '../throttle.ts';
 import { isSecondFactor } from '../webauthn/credential.ts';
@@ -32,7 +32,8 @@ const SECOND_FACTORS = [
 ])[];
 
 /** Somebody whose credentials were opened, or of whom only is known what they have. */
-type Known = Pick<Account, 'credentials'> | Pick<Person, 'credentials' | 'secondFactors'>;
+type Known = Pick<Account, 'schemaId' | 'traits'> &
+  (Pick<Account, 'credentials'> | Pick<Person, 'credentials' | 'secondFactors'>);
 
 function hasSecondFactor(account: Known, type: CredentialType): boolean {
   if ('secondFactors' in account) return account.secondFactors.has(type);
@@ -44,18 +45,22 @@ function hasSecondFactor(account: Known, type: CredentialType): boolean {
  * The highest level that an account's credentials allow. A factor that nobody can be asked for, because its method is
  * turned off, is not waited for.
  */
-export function highestAal(services: Pick<Services, 'config'>, account: Known): Aal {
+export function highestAal(services: Pick<Services, 'config' | 'schemas'>, account: Known): Aal {
   const { methods } = services.config;
   const has = SECOND_FACTORS.some(
     ([type, isAsked]) => isAsked(methods) && hasSecondFactor(account, type),
   );
-  const byCode = methods.code.isEnabled && methods.code.isMfa && account.credentials.has('code');
+  // Whoever has an address that codes go to can be asked for one.
+  const byCode =
+    methods.code.isEnabled &&
+    methods.code.isMfa &&
+    schemaOf(services, account).codeAddresses(account.traits).length > 0;
   return has || byCode ? 'aal2' : 'aal1';
 }
 
 /** Whether a session is as sure as a rule asks. */
 export function isSureEnough(
-  services: Pick<Services, 'config'>,
+  services: Pick<Services, 'config' | 'schemas'>,
   session: Session,
   account: Known,
   required: 'aal1' | 'highest_available',

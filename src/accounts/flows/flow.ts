@@ -132,9 +132,15 @@ export function newFlow(o: NewFlow, nowMs: number): Flow {
   };
 }
 
-/** The flow with other nodes, and messages when any are given. */
-export function show(flow: Flow, nodes: readonly UiNode[], messages: readonly UiText[] = []): Flow {
+/** The flow with other nodes, and messages when any are given. A script that two methods bring is loaded once. */
+export function show(flow: Flow, given: readonly UiNode[], messages: readonly UiText[] = []): Flow {
   const { messages: _before, ...ui } = flow.ui;
+  const idOf = ({ attributes }: UiNode): string | undefined =>
+    attributes.node_type === 'script' ? attributes.id : undefined;
+  const nodes = given.filter((node, at) => {
+    const id = idOf(node);
+    return id === undefined || given.findIndex((n) => idOf(n) === id) === at;
+  });
   return { ...flow, ui: { ...ui, nodes, ...(messages.length === 0 ? {} : { messages }) } };
 }
 

@@ -41,6 +41,8 @@ export function withTyped(nodes: readonly UiNode[], submission: Submission): rea
 /** Fields that a script fills before it submits a form, in which no button was pressed. */
 export type AnswerFields = readonly (readonly [string, string])[];
 export const LOGIN_ANSWERS: AnswerFields = [
+  // The buttons of a code as second factor, each an address.
+  ['address', 'code'],
   ['passkey_login', 'passkey'],
   ['webauthn_login', 'webauthn'],
   ['provider', 'oidc'],

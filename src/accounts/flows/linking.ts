@@ -29,7 +29,7 @@ function linkingOf(flow: Flow): Linking | undefined {
  * signed in. An account with a second factor keeps its link for its settings: it was not given yet.
  */
 export function withLinked(
-  services: Pick<Services, 'config' | 'clock'>,
+  services: Pick<Services, 'config' | 'clock' | 'schemas'>,
   flow: Flow,
   { account, changed }: Authenticated,
 ): Account | undefined {

@@ -12,7 +12,7 @@ import {
   refuseSpent,
   STRANGERS_PER_HOUR,
 } from '../throttle.ts';
-import { LABEL } from '../ui/message.ts';
+import { INVALID, LABEL } from '../ui/message.ts';
 import { input, nameOf, submit, type UiNode, type UiText, withValue } from '../ui/node.ts';
 import { aboutFlow, type Flow, problem, type Visitor } from './flow.ts';
 import { csrfNode } from './form.ts';
@@ -124,6 +124,11 @@ export interface Judged {
   readonly isRight: boolean;
   /** What a success gives back. */
   readonly spent: readonly AttemptBudget[];
+}
+
+/** What is said of a code that was not taken: that there were too many, once no try was left for it. */
+export function wrongCode({ sent }: Judged, wrong: UiText): UiText {
+  return sent.triesLeft > 0 ? wrong : INVALID.codeTooOften;
 }
 
 /**

@@ -38,6 +38,7 @@ import {
   linkForm,
   type Sent,
   withCode,
+  wrongCode,
 } from './mailed.ts';
 import { openedFrom, withoutRoot } from './opened.ts';
 import type { SettingsFlows } from './settings.ts';
@@ -238,9 +239,15 @@ export class RecoveryFlows {
       account?.recoveryAddresses.some((a) => a.value === sent.address && a.via === sent.via) ===
         true;
     if (!judged.isRight || account === undefined || !isStillTheirs) {
-      const address = sent.address === '' ? undefined : sent.address;
-      const asked = this.#ask(counted, address, this.#useOf(counted));
-      const wrong = this.#useOf(counted) === 'code' ? RECOVERY.codeInvalid : RECOVERY.tokenInvalid;
+      const use = this.#useOf(counted);
+      // Who only has a link need not know whose address it went to.
+      const address = sent.address === '' || judged.isOpened ? undefined : sent.address;
+      const asked =
+        use === 'link' && judged.isOpened
+          ? this.#choose(counted, use)
+          : this.#ask(counted, address, use);
+      const wrong =
+        use === 'code' ? wrongCode(judged, RECOVERY.codeInvalid) : RECOVERY.tokenInvalid;
       const shown = await flows.replace(show(asked, asked.ui.nodes, [wrong]));
       return { kind: 'shown', flow: shown, status: 200 };
     }
@@ -304,9 +311,11 @@ export class RecoveryFlows {
     return { kind: 'recovered', flow: passed.flow, account: verified, issued, settings };
   }
 
-  #choose(flow: Flow): Flow {
-    const { use } = this.#services.config.flows.recovery;
-    return show({ ...flow, active: use }, [csrfNode(flow), ...addressNodes(use)]);
+  #choose(flow: Flow, use: 'code' | 'link' = this.#services.config.flows.recovery.use): Flow {
+    return show({ ...flow, state: 'choose_method', active: use }, [
+      csrfNode(flow),
+      ...addressNodes(use),
+    ]);
   }
 
   /** A link is asked for again as it was at first. */

@@ -7,6 +7,7 @@
 import { newUuid, PosternError } from '../../kernel/index.ts';
 import type { Account, Credential, JsonObject, Session } from '../account.ts';
 import { newRecoveryAddress, newVerifiableAddress } from '../addresses.ts';
+import { forgetCode } from '../codes.ts';
 import { hasHook } from '../hooks/configured.ts';
 import type { IdentitySchema } from '../schema/identity-schema.ts';
 import type { Services } from '../services.ts';
@@ -117,6 +118,8 @@ export class RegistrationFlows {
           : this.#traits(active, submission, schema);
       if (submission.method === 'profile')
         return await this.#turn(withNote(active, 'traits', traits), submission, 'credentials');
+      if (screen === 'credential-selection')
+        return await this.#turn(forgetCode(active), submission, 'credentials');
       if (method === undefined) throw problem(FLOW.noRegistration);
       await refuseSpent(budgets, registrationBudgets(visitor));
       const outcome = await method.submit(active, submission, traits, schema, visitor);
@@ -271,7 +274,7 @@ export class RegistrationFlows {
     if (isTwoSteps && isProfile)
       return [
         csrfNode(flow),
-        ...schema.nodes('profile', traits),
+        ...schema.nodes('default', traits),
         submit('profile', 'method', 'profile', REGISTRATION.signUp),
         ...(await this.#detours(flow, schema)),
       ];

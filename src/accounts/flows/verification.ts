@@ -37,6 +37,7 @@ import {
   prepareMessages,
   type Sent,
   withCode,
+  wrongCode,
 } from './mailed.ts';
 import { openedFrom, rootOf, withoutRoot } from './opened.ts';
 import {
@@ -194,10 +195,8 @@ export class VerificationFlows {
     const opened = openedFrom(root, csrf, clock.now());
     if (isLink)
       return flows.insert(show({ ...opened, state: 'choose_method' }, linkForm(opened, proof)));
-    const asked = this.#ask(opened, sent.address);
-    // Who has the link need not know whose address it went to.
-    const nodes = asked.ui.nodes.filter((n) => nameOf(n) !== 'email');
-    return flows.insert(show(asked, withCode(nodes, proof), asked.ui.messages));
+    const asked = this.#askAgain(opened, sent.address, true);
+    return flows.insert(show(asked, withCode(asked.ui.nodes, proof), asked.ui.messages));
   }
 
   async #sendTo(flow: Flow, value: string, account: Account | undefined): Promise<Sent> {
@@ -258,9 +257,11 @@ export class VerificationFlows {
     // A change that is over looks like a code that is.
     const isOver = change !== undefined && made === undefined;
     if (!isRight || isOver || account === undefined) {
-      const asked = this.#ask(counted, sent.address);
+      const asked = this.#askAgain(counted, sent.address, judged.isOpened);
       const wrong =
-        useOf(counted) === 'code' ? VERIFICATION.codeInvalid : VERIFICATION.tokenInvalid;
+        useOf(counted) === 'code'
+          ? wrongCode(judged, VERIFICATION.codeInvalid)
+          : VERIFICATION.tokenInvalid;
       return flows.replace(show(asked, asked.ui.nodes, [wrong]));
     }
     const nowMs = clock.now();
@@ -307,7 +308,10 @@ export class VerificationFlows {
 
   #choose(flow: Flow): Flow {
     const { use } = this.#services.config.flows.verification;
-    return show({ ...flow, active: use }, [csrfNode(flow), ...addressNodes(use)]);
+    return show({ ...flow, state: 'choose_method', active: use }, [
+      csrfNode(flow),
+      ...addressNodes(use),
+    ]);
   }
 
   #ask(flow: Flow, address: string): Flow {
@@ -315,6 +319,15 @@ export class VerificationFlows {
     return useOf(flow) === 'code'
       ? show(sent, codeForm(flow, LABEL.verificationCode, address), [VERIFICATION.codeSent])
       : show(sent, [csrfNode(flow), ...addressNodes('link', address)], [VERIFICATION.linkSent]);
+  }
+
+  /** Asks in whichever browser: who only has a link need not know whose address it went to. */
+  #askAgain(flow: Flow, address: string, isOpened: boolean): Flow {
+    if (isOpened && useOf(flow) === 'link') return this.#choose(flow);
+    const asked = this.#ask(flow, address);
+    if (!isOpened) return asked;
+    const nodes = asked.ui.nodes.filter((n) => nameOf(n) !== 'email');
+    return show(asked, nodes, asked.ui.messages);
   }
 
   #passed(flow: Flow, via: Via): Flow {

@@ -208,9 +208,10 @@ export function submissionOf(request: FastifyRequest, schema: IdentitySchema): S
     };
   const flat = new Map<string, string>();
   for (const [name, value] of Object.entries(body)) {
-    // A button repeats what a hidden field said; the button is what was pressed, and comes last.
-    const last: Json | undefined = Array.isArray(value) ? value.at(-1) : value;
-    if (typeof last === 'string') flat.set(name, last);
+    // A button repeats what a hidden field said; the button is what was pressed, and comes last. Some pages have a hidden
+    // field twice, of which a script fills the first.
+    const given = Array.isArray(value) ? (value.findLast((v) => v !== '') ?? '') : value;
+    if (typeof given === 'string') flat.set(name, given);
   }
   const hasTraits = [...flat.keys()].some((name) => name.startsWith('traits.'));
   return {

@@ -38,6 +38,16 @@ import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
 import { type Claim, claimOf, codeCredential } from './code-addresses.ts';
 
+/** The form of a code that was sent. Its method is there whichever button is pressed. */
+function codeNodes(label: UiText): UiNode[] {
+  return [
+    input('code', { name: 'method', type: 'hidden', value: 'code' }),
+    codeField(label),
+    submit('code', 'method', 'code', LABEL.continue),
+    submit('code', 'resend', 'code', LABEL.resend),
+  ];
+}
+
 /** What both flows share: sending a code and judging it. */
 class CodeSender {
   readonly services: Services;
@@ -117,7 +127,7 @@ class CodeLogin implements LoginMethod {
   async nodes(_flow: Flow, account: Account | undefined): Promise<readonly UiNode[]> {
     if (this.aal === 'aal1') return [submit('code', 'method', 'code', LOGIN.sendCode)];
     return this.#addresses(account).map((a) =>
-      submit('code', 'address', a.value, LOGIN.sendCodeTo(a.value)),
+      submit('code', 'address', a.value, LOGIN.sendCodeTo(a.value, a.via)),
     );
   }
 
@@ -177,9 +187,7 @@ class CodeLogin implements LoginMethod {
         [
           csrfNode(flow),
           input('default', { name: 'identifier', type: 'hidden', value }),
-          codeField(LABEL.loginCode),
-          submit('code', 'method', 'code', LOGIN.continue),
-          submit('code', 'resend', 'code', LABEL.resend),
+          ...codeNodes(LABEL.loginCode),
         ],
         [LOGIN.codeSent],
       ),
@@ -234,7 +242,8 @@ class CodeRegistration implements RegistrationMethod {
     schema: IdentitySchema,
     visitor: Visitor,
   ): Promise<Registered | Shown> {
-    const { clock, budgets } = this.#sender.services;
+    const { clock, budgets, config } = this.#sender.services;
+    const isTwoSteps = config.flows.registration.style === 'profile_first';
     const [address] = schema.codeAddresses(traits);
     if (address === undefined) throw problem(INVALID.noIdentifier);
     const code = textOf(submission, 'code');
@@ -282,9 +291,10 @@ class CodeRegistration implements RegistrationMethod {
         [
           csrfNode(flow),
           ...hidden,
-          codeField(LABEL.registrationCode),
-          submit('code', 'method', 'code', REGISTRATION.continue),
-          submit('code', 'resend', 'code', LABEL.resend),
+          ...codeNodes(LABEL.registrationCode),
+          ...(isTwoSteps
+            ? [submit('profile', 'screen', 'credential-selection', REGISTRATION.back)]
+            : []),
         ],
         [REGISTRATION.codeSent],
       ),

@@ -132,7 +132,7 @@ class LookupSettings implements SettingsMethod {
         text(
           'lookup_secret',
           'lookup_secret_codes',
-          SETTINGS.lookupList(fresh.map(String)),
+          SETTINGS.lookupList(fresh.map((code) => SETTINGS.lookupCode(String(code)))),
           SETTINGS.confirmLookup,
         ),
         submit('lookup_secret', 'lookup_secret_confirm', 'true', SETTINGS.confirmLookupButton),
@@ -156,7 +156,9 @@ class LookupSettings implements SettingsMethod {
         submit('lookup_secret', 'lookup_secret_reveal', 'true', SETTINGS.revealLookup),
         disable,
       ];
-    const shown = codesOf(credential).map((c) => (c.usedAtMs === undefined ? c.code : 'used'));
+    const shown = codesOf(credential).map(({ code, usedAtMs }) =>
+      usedAtMs === undefined ? SETTINGS.lookupCode(code) : SETTINGS.lookupUsed(usedAtMs),
+    );
     return [
       text(
         'lookup_secret',

@@ -58,7 +58,8 @@ export const LOGIN = {
   requestMfaCode: info(1010019, 'Request a code to continue') as UiText,
   passkey: info(1010021, 'Sign in with passkey') as UiText,
   withPassword: info(1010022, 'Sign in with password') as UiText,
-  sendCodeTo: (address: string): UiText => info(1010023, `Send code to ${address}`, { address }),
+  sendCodeTo: (address: string, channel: string): UiText =>
+    info(1010023, `Send code to ${address}`, { address, channel }),
 } as const;
 
 /** Registration: 1040000. */
@@ -102,8 +103,9 @@ export const SETTINGS = {
       used_at: new Date(usedAtMs).toISOString(),
       used_at_unix: unix(usedAtMs),
     }),
-  lookupList: (secrets: readonly string[]): UiText =>
-    info(1050015, secrets.join(', '), { secrets: secrets.map((s) => ({ text: s })) }),
+  /** Of codes as `lookupCode` and `lookupUsed` tell of each. */
+  lookupList: (secrets: readonly UiText[]): UiText =>
+    info(1050015, secrets.map((s) => (s.id === 1050014 ? 'used' : s.text)).join(', '), { secrets }),
   disableLookup: info(1050016, 'Disable this method') as UiText,
   totpSecretLabel: info(
     1050017,
@@ -333,6 +335,11 @@ export const INVALID = {
   accountNotFound: error(
     4000037,
     'This account does not exist or has no login method configured.',
+  ) as UiText,
+  /** Right or wrong, there were too many before. */
+  codeTooOften: error(
+    4000001,
+    'The request was submitted too often. Please request another code.',
   ) as UiText,
   passwordSame: error(
     4000039,

@@ -5,7 +5,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AccountsManager } from '../../manager.ts';
 import { seeOther, tell, uiUrl } from '../answer.ts';
-import { ensureCsrf, queryText, wantsJson } from '../web.ts';
+import { ensureCsrf, queryText, sessionOf, wantsJson } from '../web.ts';
 import type { FlowBeginnings } from './begin.ts';
 import { flowOf } from './read.ts';
 
@@ -31,7 +31,15 @@ export class MailedLinks {
         return await this.#beginnings.replace({ ...root, type: 'browser' }, request, reply, 'html');
       const csrf = ensureCsrf(services.config, request, reply);
       const flow = await this.#manager[kind].open(root, proof, csrf);
-      return seeOther(reply, uiUrl(services.config, kind, flow));
+      const { publicUrl } = services.config;
+      // Pages elsewhere send whoever is signed in away from recovery; ours lets them press the button.
+      const isSignedIn = (await sessionOf(services, request.headers)) !== undefined;
+      return seeOther(
+        reply,
+        kind === 'recovery' && isSignedIn
+          ? `${publicUrl}/ui/recovery?flow=${flow.id}`
+          : uiUrl(services.config, kind, flow),
+      );
     } catch (reason) {
       return tell(services, request, reply, reason, wantsJson(request.headers));
     }
