@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { acceptChannel, refuseStream } from '../../src/channel/index.ts';
 import { PosternError } from '../../src/kernel/index.ts';
 import { nodePlaces, portOf, raiseStage, type Stage, steal } from '../harness/hostile.ts';
-import { has } from '../harness/peers.ts';
+import { DEBIAN_PATH, has } from '../harness/peers.ts';
 import { execute, PROGRAM, until } from '../harness/postern.ts';
 
 let stage: Stage;
@@ -46,9 +46,12 @@ describe('another user of the machine', () => {
       chmodSync(folder, 0o755);
       const { socket } = nodePlaces(stage.world, 'db');
       const nobody = (script: string) =>
-        execute('runuser', ['-u', 'nobody', '--', 'python3', '-c', script], process.env, {
-          cwd: '/',
-        });
+        execute(
+          'runuser',
+          ['-u', 'nobody', '--', 'python3', '-c', script],
+          { ...process.env, PATH: DEBIAN_PATH },
+          { cwd: '/' },
+        );
       for (const path of [socket, join(serverHome, 'admin.sock')]) {
         const script = `import socket; socket.socket(socket.AF_UNIX).connect(${JSON.stringify(path)})`;
         expect((await nobody(script)).stderr).toContain('PermissionError');
