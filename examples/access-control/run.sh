@@ -84,8 +84,9 @@ choose_ports() {
 write_configuration() {
     local file
     for file in kratos.yml keto.yml; do
-        sed -e "s/:8080/:$app_port/g; s/:4433/:$accounts_port/g; s/:4434/:$admin_port/g" \
-            -e "s/port: 4466/port: $read_port/; s/port: 4467/port: $write_port/" $file > "$state/$file"
+        # Whole numbers alone: a free port that was just filled in may begin with one of the others.
+        sed -E -e "s/:8080\\b/:$app_port/g; s/:4433\\b/:$accounts_port/g; s/:4434\\b/:$admin_port/g" \
+            -e "s/port: 4466\\b/port: $read_port/; s/port: 4467\\b/port: $write_port/" $file > "$state/$file"
     done
     cp identity.schema.json "$state/"
     cat > "$state/server.yaml" <<END

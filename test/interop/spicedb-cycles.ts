@@ -4,6 +4,7 @@
  */
 import type { Rewrite } from '../../src/permissions/model.ts';
 import type { SubjectSet } from '../../src/permissions/tuple.ts';
+import { placesOf } from './spicedb-ours.ts';
 import type { World } from './spicedb-world.ts';
 
 const keyFor = ({ namespace, object, relation }: SubjectSet): string =>
@@ -48,10 +49,6 @@ export function goesRound(world: World): boolean {
     isSettled.set(key, true);
     return false;
   };
-  return [...world.model.namespaces.values()].some(({ name: namespace, relations }) =>
-    [...new Set(world.tuples.filter((t) => t.namespace === namespace).map((t) => t.object))].some(
-      (object) =>
-        [...relations.keys()].some((relation) => turnsBack({ namespace, object, relation })),
-    ),
-  );
+  // Permits that name one another go round on an object without any tuple too, and that one is asked about as well.
+  return placesOf(world, true).some(turnsBack);
 }
