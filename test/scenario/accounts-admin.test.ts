@@ -249,7 +249,7 @@ describe('recovery by an administrator', () => {
     expect((await me.submit(page, {}, ['method', 'link'])).url).toContain('/ui/settings');
     const other = new Browser(base);
     const again = await other.open(told.json.recovery_link.slice(base.length));
-    expect(again.text).toContain('already completed');
+    expect(again.text).toContain('invalid or has already been used');
     expect(other.cookies.has('ory_kratos_session')).toBe(false);
   });
 });

@@ -158,6 +158,13 @@ async function signIn(identifier: string, kind = 'login_code_valid'): Promise<To
   const after = messages.length;
   const asked = await submit('login', flow, { method: 'code', identifier });
   expect(ids(asked)).toContain(1010014);
+  const kept = asked.json.ui.nodes.find(
+    (n: { attributes: { name: string } }) => n.attributes.name === 'identifier',
+  );
+  expect(kept).toMatchObject({
+    attributes: { type: 'hidden', value: identifier, required: true },
+    meta: { label: { id: 1070004 } },
+  });
   const code = await codeFor(identifier, kind, after);
   return submit('login', flow, { method: 'code', identifier, code });
 }
@@ -216,6 +223,7 @@ describe('a code', () => {
     // Its button is an address, and nothing else.
     const asked = await submit('login', second, { address: email }, network(), headers);
     expect(asked.json.state).toBe('sent_email');
+    expect(ids(asked)).toEqual([1010025]);
     const code = await codeFor(email, 'login_code_valid', after);
     const raised = await submit('login', second, { method: 'code', code }, network(), headers);
     expect(raised.status, raised.text).toBe(200);

@@ -10,7 +10,7 @@ import { normaliseIdentifier } from '../schema/identity-schema.ts';
 import type { Services } from '../services.ts';
 import type { IssuedSession } from '../sessions.ts';
 import { FLOW, INVALID, LABEL, RECOVERY } from '../ui/message.ts';
-import { input, type UiNode } from '../ui/node.ts';
+import { input, type UiNode, type UiText } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
 import { evenly } from './evenly.ts';
 import { FlowFault } from './fault.ts';
@@ -169,7 +169,7 @@ export class RecoveryFlows {
     if (isPassed || proof === '' || sentCode(root) === undefined) {
       const { requestUrl, returnTo } = root;
       const begun = this.#choose(this.#new({ type: 'browser', requestUrl, csrf, returnTo }));
-      const said = isPassed ? RECOVERY.alreadyDone : RECOVERY.tokenInvalid;
+      const said = isPassed ? this.#usedUp(root) : RECOVERY.tokenInvalid;
       return flows.insert(show(begun, begun.ui.nodes, [said]));
     }
     const opened = openedFrom(root, csrf, clock.now());
@@ -230,7 +230,7 @@ export class RecoveryFlows {
     const { fabric, flows, store, accounts, clock, budgets, audit, config } = this.#services;
     const judged = await judgeProof(this.#services, flow, {
       ...{ what: 'recovery code', proof: code, visitor },
-      ...{ alreadyDone: RECOVERY.alreadyDone, failedState: RECOVERY.failedState },
+      ...{ alreadyDone: this.#usedUp(flow), failedState: RECOVERY.failedState },
     });
     const { sent, account, flow: counted } = judged;
     // An address that is no longer the account's lets nobody in, whatever was sent to it; an administrator vouches for the rest.
@@ -323,6 +323,11 @@ export class RecoveryFlows {
     if (address === undefined)
       return [input('link', { name: 'method', type: 'hidden', value: 'link' })];
     return addressNodes('link', address);
+  }
+
+  /** What is said of a proof that let somebody in already. */
+  #usedUp(flow: Flow): UiText {
+    return this.#useOf(flow) === 'code' ? RECOVERY.alreadyDone : RECOVERY.tokenInvalid;
   }
 
   /** What a flow asks for: an administrator's link stays one where codes are mailed. */

@@ -34,7 +34,7 @@ import {
 import { type NewMessage, type Services, schemaOf } from '../services.ts';
 import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
 import { FLOW, INVALID, LABEL, LOGIN, REGISTRATION } from '../ui/message.ts';
-import { input, submit, type UiNode, type UiText } from '../ui/node.ts';
+import { input, nameOf, submit, type UiNode, type UiText } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
 import { type Claim, claimOf, codeCredential } from './code-addresses.ts';
 
@@ -184,12 +184,8 @@ class CodeLogin implements LoginMethod {
       messages: sent.messages,
       flow: show(
         { ...sent.flow, state: 'sent_email' },
-        [
-          csrfNode(flow),
-          input('default', { name: 'identifier', type: 'hidden', value }),
-          ...codeNodes(LABEL.loginCode),
-        ],
-        [LOGIN.codeSent],
+        [csrfNode(flow), keptIdentifier(flow, value), ...codeNodes(LABEL.loginCode)],
+        [known === undefined ? LOGIN.codeSent : LOGIN.codeSentToYou],
       ),
     };
   }
@@ -222,6 +218,14 @@ class CodeLogin implements LoginMethod {
       method: { method: 'code', aal: this.aal, completedAtMs: nowMs },
     };
   }
+}
+
+/** The field that named the person, hidden, so that a code can be asked for again. */
+function keptIdentifier({ ui }: Flow, value: string): UiNode {
+  const asked = ui.nodes.find((n) => nameOf(n) === 'identifier');
+  const hidden = { name: 'identifier', type: 'hidden', value } as const;
+  if (asked?.attributes.node_type !== 'input') return input('default', hidden);
+  return { ...asked, attributes: { ...asked.attributes, ...hidden }, messages: [] };
 }
 
 class CodeRegistration implements RegistrationMethod {

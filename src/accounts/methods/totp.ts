@@ -122,7 +122,13 @@ class TotpSettings implements SettingsMethod {
 
   async nodes(flow: Flow, account: Account): Promise<readonly UiNode[]> {
     if (account.credentials.has('totp'))
-      return [submit('totp', 'totp_unlink', 'true', SETTINGS.unlinkTotp)];
+      return [
+        input(
+          'totp',
+          { name: 'totp_unlink', type: 'submit', value: 'true', required: true },
+          SETTINGS.unlinkTotp,
+        ),
+      ];
     const secret = noteOf(flow, NOTE);
     if (typeof secret !== 'string') return [];
     // Loaded when somebody sets up an app: a server starts without it.

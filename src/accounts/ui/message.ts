@@ -48,6 +48,11 @@ export const LOGIN = {
     1010014,
     'If the account exists, a code was sent to its address. Enter it below; if it does not come, check the spelling and ask for another.',
   ) as UiText,
+  /** Of whoever is signed in already: the address is theirs, not one that was typed. */
+  codeSentToYou: info(
+    1010025,
+    'A code was sent to your address. Enter it below; if it does not come, ask for another.',
+  ) as UiText,
   sendCode: info(1010015, 'Send sign in code') as UiText,
   linkPrompt: (duplicate: string, provider: string): UiText =>
     info(
