@@ -2,7 +2,7 @@
 import type { Audit } from '../audit/index.ts';
 import type { Fabric } from '../fabric/index.ts';
 import type { Clock, Logger } from '../kernel/index.ts';
-import type { Store } from '../store/index.ts';
+import { type Store, sweepInTurns } from '../store/index.ts';
 import { Budgets } from './budgets.ts';
 import type { AccountsConfig } from './config/config.ts';
 import { LoginFlows } from './flows/login.ts';
@@ -117,9 +117,9 @@ export class AccountsManager {
   async #sweep(): Promise<void> {
     const { flows, sessions, budgets, logger } = this.services;
     try {
-      await flows.sweep(DAY_MS);
-      await sessions.sweep(30 * DAY_MS);
-      await budgets.sweep(2 * DAY_MS);
+      await sweepInTurns(() => flows.sweep(DAY_MS));
+      await sweepInTurns(() => sessions.sweep(30 * DAY_MS));
+      await sweepInTurns(() => budgets.sweep(2 * DAY_MS));
     } catch (reason) {
       logger.warn({ err: reason }, 'what has expired could not be removed; it is tried again');
     }

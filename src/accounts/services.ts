@@ -18,6 +18,8 @@ import type { UiText } from './ui/node.ts';
 
 /** Hashes and checks passwords off the event loop; throws `exhausted` when too many wait. */
 export interface PasswordHasher {
+  /** The longest password that `hash` takes, in bytes of UTF-8. */
+  readonly passwordBytesMax: number;
   hash(password: string): Promise<string>;
   verify(password: string, stored: string): Promise<boolean>;
   needsRehash(stored: string): boolean;

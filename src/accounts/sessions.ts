@@ -15,8 +15,6 @@ const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 const TOKEN_CHARACTERS = 32;
 const SESSION_TOKEN = /^ory_st_[A-Za-z0-9]{32}$/;
 const LOGOUT_KEY = 'accounts/logout';
-/** Devices that a session remembers. */
-const DEVICES_MAX = 10;
 /** How far back it is remembered where somebody signed in: scripts leave thousands of sessions, and everyone waits. */
 const REMEMBERED_SESSIONS_MAX = 100;
 const SWEEP_ROWS = 500;
@@ -250,7 +248,16 @@ export class SessionManager {
     method: AuthenticationMethod,
     isFresh: boolean = true,
   ): Promise<Session> {
-    const changed = this.raised(session, method, isFresh);
+    // As it is now: two proofs at once are both kept.
+    const row = await trx
+      .selectFrom('grants')
+      .select('data_json')
+      .where('id', '=', session.id)
+      .executeTakeFirst();
+    // Written by this module.
+    const data = row === undefined ? undefined : (JSON.parse(row.data_json) as SessionData);
+    const now = data === undefined ? session : { ...session, methods: data.methods };
+    const changed = this.raised(now, method, isFresh);
     await this.#fabric.grants.update(trx, session.id, { data: dataOf(changed) });
     return changed;
   }
@@ -266,12 +273,6 @@ export class SessionManager {
     };
   }
 
-  async addDevice(trx: Transaction<Database>, session: Session, device: Device): Promise<Session> {
-    const changed = { ...session, devices: [...session.devices, device].slice(-DEVICES_MAX) };
-    await this.#fabric.grants.update(trx, session.id, { data: dataOf(changed) });
-    return changed;
-  }
-
   /** Lets a session live its whole time again, from now. */
   async extend(trx: Transaction<Database>, session: Session): Promise<Session> {
     const expiresAtMs = this.#clock.now() + this.#lifespanMs;
@@ -284,7 +285,10 @@ export class SessionManager {
     return this.#fabric.grants.revoke(trx, id);
   }
 
-  /** Ends all sessions of a person but one; answers how many. */
+  /**
+   * Ends all sessions of a person but one; answers how many. Those that expired too: refresh tokens of an application live
+   * on from them (`isUnrevoked`).
+   */
   async revokeAll(trx: Transaction<Database>, accountId: string, exceptId = ''): Promise<number> {
     const rows = await trx
       .selectFrom('grants')
@@ -293,10 +297,11 @@ export class SessionManager {
       .where('principal_id', '=', accountId)
       .where('id', '!=', exceptId)
       .where('revoked_at_ms', 'is', null)
-      .where('expires_at_ms', '>', this.#clock.now())
+      .select('expires_at_ms')
       .execute();
     for (const { id } of rows) await this.#fabric.grants.revoke(trx, id);
-    return rows.length;
+    const nowMs = this.#clock.now();
+    return rows.filter((row) => (row.expires_at_ms ?? 0) > nowMs).length;
   }
 
   /** Forgets sessions altogether, as administrators do. */

@@ -164,8 +164,13 @@ export class ClientManager {
   ): Promise<OidcClient> {
     const before = await this.get(id, actor);
     const { id: _, ...known } = before;
-    // What an administrator set stays as it is; a person may only not set it anew.
-    const spec: ClientSpec = { ...known, ...change, type: before.type };
+    const isMoved = change.callbackUrls?.some((url) => !before.callbackUrls.includes(url)) === true;
+    // What an administrator set stays as it is; a person may only not set it anew. But whom nobody is asked for was meant
+    // for the addresses of then.
+    const spec: ClientSpec = {
+      ...{ ...known, ...change, type: before.type },
+      ...(isMoved && !actor.isAdministrator ? { isFirstParty: false } : {}),
+    };
     checkSpec(
       actor.isAdministrator
         ? spec

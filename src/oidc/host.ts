@@ -10,7 +10,7 @@ import type Provider from 'oidc-provider';
 import type { Audit } from '../audit/index.ts';
 import type { Fabric, StoredEvent } from '../fabric/index.ts';
 import { type Clock, type Logger, PosternError } from '../kernel/index.ts';
-import type { Store } from '../store/index.ts';
+import { type Store, sweepInTurns } from '../store/index.ts';
 import type { FindInitialAccess } from './client-records.ts';
 import { ClientManager } from './clients.ts';
 import { KEYS_EVENT, ProviderKeys } from './keys.ts';
@@ -104,7 +104,8 @@ export class OidcHost {
     if (this.#loaded === undefined) return;
     try {
       const { library } = await this.#loaded;
-      await this.#records(library).sweep();
+      const records = this.#records(library);
+      await sweepInTurns(() => records.sweep());
     } catch (reason) {
       this.#parts.logger.warn({ err: reason }, 'expired tokens could not be removed; tried again');
     }

@@ -1,7 +1,7 @@
 /**
  * The courier: puts messages into the store in the transaction of what they tell of, and sends them from there.
- * INVARIANT: a message is taken by one server at a time, under a lease; a mail server that is away costs nothing but
- * time, and only its refusals count as tries. A message is sent twice in one case alone: when the server dies between
+ * INVARIANT: a message is taken by one server at a time, under a lease that is renewed before it is sent; a mail server that
+ * is away costs nothing but time, and only its refusals count as tries. A message is sent twice in one case alone: when the server dies between
  * the mail server's yes and the note of it; both copies then bear one Message-ID.
  */
 
@@ -13,6 +13,7 @@ import {
   type Database,
   nextNumber,
   type Store,
+  sweepInTurns,
 } from '../../store/index.ts';
 import type { JsonObject, Via } from '../account.ts';
 import type { CourierConfig } from '../config/config.ts';
@@ -27,6 +28,12 @@ import { type Rendered, renderTemplate } from './templates.ts';
 const SEAL = 'accounts/messages';
 const VIAS: readonly Via[] = ['email', 'sms'];
 const LEASE_MS = 120_000;
+/** Longer than a mail server takes that answers each command at the last moment. */
+const SEND_LEASE_MS = 300_000;
+const SWEEP_ROWS = 500;
+const SWEEP_INTERVAL_MS = 60_000;
+/** As long as sessions that are over. */
+const KEPT_MS = 30 * 24 * 3_600_000;
 const FIRST_WAIT_MS = 5_000;
 const WAIT_MS_MAX = 5 * 60_000;
 /** Older than this, no code in it is good any more. */
@@ -38,6 +45,8 @@ export interface Dispatch {
   readonly id: string;
   readonly status: 'success' | 'failed';
   readonly error?: string;
+  /** Whether the mail server had it and would not take it. */
+  readonly isRefused?: boolean;
   readonly atMs: number;
 }
 
@@ -78,11 +87,17 @@ interface Kept extends Rendered {
   readonly data?: JsonObject;
 }
 
+function dispatchesOf({ dispatches_json }: AccountMessagesTable): Dispatch[] {
+  // Written by this module.
+  return JSON.parse(dispatches_json) as Dispatch[];
+}
+
 export class Courier implements MessageQueue {
   readonly #parts: CourierParts;
   readonly #id = newUuid();
   readonly #channels = new Map<Via, Channel>();
   #timer: NodeJS.Timeout | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
   #work: Promise<void> | undefined;
   #isClosed = false;
   #hasSaidHow = false;
@@ -133,6 +148,8 @@ export class Courier implements MessageQueue {
 
   /** Begins to send. */
   start(): void {
+    this.#sweeper = setInterval(() => void this.#sweepAll(), SWEEP_INTERVAL_MS);
+    this.#sweeper.unref();
     const turn = (): void => {
       this.#work = this.sendDue()
         .catch((reason: unknown) =>
@@ -145,9 +162,18 @@ export class Courier implements MessageQueue {
     turn();
   }
 
+  async #sweepAll(): Promise<void> {
+    try {
+      await sweepInTurns(() => this.sweep(KEPT_MS));
+    } catch (reason) {
+      this.#parts.logger.warn({ err: reason }, 'old messages could not be removed; tried again');
+    }
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#sweeper);
     await this.#work;
     for (const channel of this.#channels.values()) channel.close();
   }
@@ -168,6 +194,8 @@ export class Courier implements MessageQueue {
       .select('id')
       .where('status', 'in', ['queued', 'processing'])
       .where('next_at_ms', '<=', nowMs)
+      // What another server holds must not keep this one from what is behind it.
+      .where((eb) => eb.or([eb('taken_until_ms', 'is', null), eb('taken_until_ms', '<=', nowMs)]))
       .orderBy('number')
       .limit(config.pullCount);
     const open = [...this.#channels.keys()];
@@ -212,10 +240,26 @@ export class Courier implements MessageQueue {
     );
   }
 
+  /** Renews the lease of one message; false when it ran out meanwhile, and another server may be sending it. */
+  async #isStillOurs(id: string): Promise<boolean> {
+    const { store, clock } = this.#parts;
+    const nowMs = clock.now();
+    const { numUpdatedRows } = await store.write((trx) =>
+      trx
+        .updateTable('account_messages')
+        .set({ taken_until_ms: nowMs + SEND_LEASE_MS })
+        .where('id', '=', id)
+        .where('taken_by', '=', this.#id)
+        .where('taken_until_ms', '>', nowMs)
+        .executeTakeFirst(),
+    );
+    return numUpdatedRows > 0n;
+  }
+
   async #send(row: AccountMessagesTable): Promise<boolean> {
     const { clock } = this.#parts;
     const channel = this.#channels.get(row.channel === 'sms' ? 'sms' : 'email');
-    if (channel === undefined) return false;
+    if (channel === undefined || !(await this.#isStillOurs(row.id))) return false;
     try {
       const { data = {}, ...content } = await this.#open(row.content_sealed);
       await channel.send({
@@ -234,13 +278,17 @@ export class Courier implements MessageQueue {
     const { clock, config, logger } = this.#parts;
     const nowMs = clock.now();
     const tries = row.send_count + 1;
+    const isRefused = reason instanceof DeliveryRefused;
+    const refusals = dispatchesOf(row).filter((d) => d.isRefused === true).length;
     const isOver =
-      (reason instanceof DeliveryRefused && tries > config.messageRetries) ||
-      nowMs - row.created_at_ms > AGE_MS_MAX;
+      (isRefused && refusals >= config.messageRetries) || nowMs - row.created_at_ms > AGE_MS_MAX;
     const error = reason instanceof Error ? reason.message.slice(0, 500) : 'unknown';
     logger.warn({ id: row.id, error, tries }, 'a message was not sent');
     const waitMs = Math.min(FIRST_WAIT_MS * 2 ** Math.min(tries - 1, 10), WAIT_MS_MAX);
-    const dispatch: Dispatch = { id: newUuid(), status: 'failed', error, atMs: nowMs };
+    const dispatch: Dispatch = {
+      ...{ id: newUuid(), status: 'failed', error, atMs: nowMs },
+      ...(isRefused ? { isRefused } : {}),
+    };
     await this.#note(row, isOver ? 'abandoned' : 'queued', dispatch, waitMs);
   }
 
@@ -251,8 +299,7 @@ export class Courier implements MessageQueue {
     waitMs: number,
   ): Promise<void> {
     const { store, clock } = this.#parts;
-    const before: unknown = JSON.parse(row.dispatches_json);
-    const dispatches = [...(Array.isArray(before) ? before : []), dispatch].slice(-20);
+    const dispatches = [...dispatchesOf(row), dispatch].slice(-20);
     const nowMs = clock.now();
     await store.write(async (trx) => {
       await trx
@@ -290,7 +337,7 @@ export class Courier implements MessageQueue {
       subject,
       body,
       sendCount: row.send_count,
-      dispatches: JSON.parse(row.dispatches_json) as Dispatch[],
+      dispatches: dispatchesOf(row),
       createdAtMs: row.created_at_ms,
       updatedAtMs: row.updated_at_ms,
     };
@@ -318,6 +365,29 @@ export class Courier implements MessageQueue {
       next: rows.length > o.limit ? shown.at(-1)?.number : undefined,
     };
   }
+  /** Removes messages that were sent or given up so long ago, some at a time; answers how many. */
+  async sweep(keptMs: number): Promise<number> {
+    const { store, clock } = this.#parts;
+    const before = clock.now() - keptMs;
+    // They are numbered as they came: whether there is anything to remove is seen without a write.
+    const oldest = await store.db
+      .selectFrom('account_messages')
+      .select(['id', 'status', 'updated_at_ms'])
+      .orderBy('number')
+      .limit(SWEEP_ROWS)
+      .execute();
+    const isOver = (status: string): boolean => status === 'sent' || status === 'abandoned';
+    const ids = oldest.filter((m) => isOver(m.status) && m.updated_at_ms < before).map((m) => m.id);
+    if (ids.length === 0) return 0;
+    return store.write(async (trx) => {
+      const gone = await trx
+        .deleteFrom('account_messages')
+        .where('id', 'in', ids)
+        .executeTakeFirst();
+      return Number(gone.numDeletedRows);
+    });
+  }
+
   async get(id: string): Promise<CourierMessage | undefined> {
     const row = await this.#parts.store.db
       .selectFrom('account_messages')

@@ -3,7 +3,7 @@
  * is stored when a message goes out, and how a proof that comes back is counted and judged. INVARIANT: a try is in the store
  * before it is judged, in the flow that had the message sent, whichever browser the proof comes from.
  */
-import type { Account } from '../account.ts';
+import type { Aal, Account } from '../account.ts';
 import { countTry, isCode, type SentCode, sentCode } from '../codes.ts';
 import type { NewMessage, Services } from '../services.ts';
 import {
@@ -81,10 +81,12 @@ export async function countMail(
     readonly address: string;
     readonly account: Account | undefined;
     readonly visitor: Visitor;
+    /** What the message is to prove; aal1 unless it is named. */
+    readonly aal?: Aal;
   },
 ): Promise<void> {
-  const { address: subject, account, visitor } = o;
-  const isKnownNetwork = await sessions.wasInNetworkOf(account?.id, visitor.ipAddress);
+  const { address: subject, account, visitor, aal } = o;
+  const isKnownNetwork = await sessions.wasInNetworkOf(account?.id, visitor.ipAddress, aal);
   const strangersPerHour = STRANGERS_PER_HOUR.mail;
   await refuseSpent(
     budgets,

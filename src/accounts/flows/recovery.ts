@@ -234,8 +234,9 @@ export class RecoveryFlows {
     });
     const { sent, account, flow: counted } = judged;
     // An address that is no longer the account's lets nobody in, whatever was sent to it; an administrator vouches for the rest.
+    const isByAdministrator = noteOf(judged.root, BY_ADMINISTRATOR) === true;
     const isStillTheirs =
-      noteOf(judged.root, BY_ADMINISTRATOR) === true ||
+      isByAdministrator ||
       account?.recoveryAddresses.some((a) => a.value === sent.address && a.via === sent.via) ===
         true;
     if (!judged.isRight || account === undefined || !isStillTheirs) {
@@ -253,7 +254,10 @@ export class RecoveryFlows {
     }
     if (account.state === 'inactive') throw new FlowFault('identity_disabled');
     const nowMs = clock.now();
-    const verified = markVerified(account, sent.address, sent.via, nowMs);
+    // What an administrator handed over went to no address, and proves none.
+    const verified = isByAdministrator
+      ? account
+      : markVerified(account, sent.address, sent.via, nowMs);
     const { hooks, sessions } = this.#services;
     await keeping(counted, () =>
       hooks.ask(undefined, { flow: counted, account: verified, request: visitor.request }),

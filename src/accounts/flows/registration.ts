@@ -101,6 +101,8 @@ export class RegistrationFlows {
 
   async submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<RegistrationOutcome> {
     const { flows, store, messages, budgets } = this.#services;
+    // Somebody signed in since it was begun: their session would be left standing, out of their reach.
+    if (visitor.session !== undefined) throw new FlowFault('session_already_available');
     const active: Flow = {
       ...flow,
       active: submission.method ?? flow.active,

@@ -6,6 +6,7 @@
 import { type PosternError, toPosternError } from '../../kernel/index.ts';
 import type { Account, AuthenticationMethod, JsonObject } from '../account.ts';
 import type { ClaimsEnd } from '../methods/oidc.ts';
+import { withTraits } from '../methods/profile.ts';
 import type { IdentitySchema } from '../schema/identity-schema.ts';
 import { type Services, schemaOf } from '../services.ts';
 import { assuranceOf, type Claims, isSecondFactorDone } from '../social/claims.ts';
@@ -71,12 +72,12 @@ export class SocialPeople implements ClaimsEnd {
     const schema = schemaOf(this.#services, account);
     if (schema.problems(traits).length > 0) return undefined;
     if ((await this.#holderOf(schema, traits, account.id)) !== undefined) return undefined;
-    const next = withAddresses(this.#services, {
-      ...{ ...account, traits },
+    return withAddresses(this.#services, {
+      ...withTraits(schema, account, traits),
       metadataPublic: mapped.metadataPublic ?? account.metadataPublic,
       metadataAdmin: mapped.metadataAdmin ?? account.metadataAdmin,
+      updatedAtMs: this.#services.clock.now(),
     });
-    return next;
   }
 
   #mapped(provider: SocialProvider, claims: Claims, before?: JsonObject): Mapped {

@@ -163,9 +163,13 @@ export class VerificationFlows {
       }
       if (email === undefined) throw problem(INVALID.required('email'), 'email');
       const value = normaliseIdentifier(email);
-      const account = await accounts.findByAddress('verifiable', value, 'email');
+      const root = (await rootOf(this.#services, flow)) ?? flow;
+      const before = sentCode(root);
+      // Asked for again: by the way it went before.
+      const via = before?.address === value ? before.via : 'email';
+      const account = await accounts.findByAddress('verifiable', value, via);
       await countMail(this.#services, 'verification mail', { address: value, account, visitor });
-      const sent = await this.#sendTo({ ...flow, active: use }, value, account);
+      const sent = await this.#sendTo({ ...flow, active: use }, { value, via, root }, account);
       return { flow: await keepSent(this.#services, sent), status: 200 };
     } catch (reason) {
       if (!(reason instanceof FlowProblem)) throw reason;
@@ -199,17 +203,22 @@ export class VerificationFlows {
     return flows.insert(show(asked, withCode(asked.ui.nodes, proof), asked.ui.messages));
   }
 
-  async #sendTo(flow: Flow, value: string, account: Account | undefined): Promise<Sent> {
+  async #sendTo(
+    flow: Flow,
+    { value, via, root }: { readonly value: string; readonly via: Via; readonly root: Flow },
+    account: Account | undefined,
+  ): Promise<Sent> {
     const { accounts, config } = this.#services;
-    const change = pendingChange((await rootOf(this.#services, flow)) ?? flow);
+    const change = pendingChange(root);
     if (change?.address === value) {
-      const { accountId, via } = change;
-      if (await isAnothers(this.#services, value, via, accountId)) throw problem(INVALID.duplicate);
+      const { accountId } = change;
+      if (await isAnothers(this.#services, value, change.via, accountId))
+        throw problem(INVALID.duplicate);
       // What a link opened has to carry the change by itself, now that it gets a code of its own.
       const carrying = withPendingChange(flow, change);
-      return this.#send(carrying, value, via, await accounts.get(accountId));
+      return this.#send(carrying, value, change.via, await accounts.get(accountId));
     }
-    const sent = await this.#send(flow, value, 'email', account);
+    const sent = await this.#send(flow, value, via, account);
     if (account !== undefined || config.flows.verification.isUnknownNotified) return sent;
     return { flow: sent.flow, messages: [] };
   }
@@ -254,8 +263,13 @@ export class VerificationFlows {
       isRight && change !== undefined && account !== undefined
         ? await applied(this.#services, account, change)
         : undefined;
-    // A change that is over looks like a code that is.
-    const isOver = change !== undefined && made === undefined;
+    // A change that is over looks like a code that is, and so does an address that is no longer the account's.
+    const isOver =
+      change === undefined
+        ? account?.verifiableAddresses.some(
+            (a) => a.value === sent.address && a.via === sent.via,
+          ) !== true
+        : made === undefined;
     if (!isRight || isOver || account === undefined) {
       const asked = this.#askAgain(counted, sent.address, judged.isOpened);
       const wrong =

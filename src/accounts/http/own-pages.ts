@@ -9,6 +9,7 @@ import { isSureEnough } from '../flows/finish.ts';
 import type { AccountsManager } from '../manager.ts';
 import type { Brand } from '../pages/brand.ts';
 import { seeOther } from './answer.ts';
+import { isForeign } from './flows/site.ts';
 import { csrfOf, renewCsrf, sessionOf } from './web.ts';
 
 export interface Owner {
@@ -59,9 +60,12 @@ export class OwnPages {
     return false;
   }
 
-  /** Whether a form comes from a page that this browser was given. */
+  /** Whether a form comes from a page that this browser was given, and no other site's. */
   isOwnForm(request: FastifyRequest): boolean {
-    const secret = csrfOf(this.#manager.services.config, request);
+    const { config } = this.#manager.services;
+    // Nobody else has a page with these forms, whomever sessions are shared with.
+    if (isForeign(request.headers, config, () => false)) return false;
+    const secret = csrfOf(config, request);
     const token = formField(request, 'csrf_token');
     return secret !== undefined && isCsrfToken(token, secret);
   }

@@ -63,11 +63,12 @@ class SessionsPage {
 
   async #end({ id, accountId }: Session, which: string): Promise<void> {
     const { store, sessions, audit } = this.#manager.services;
-    const own = (await sessions.list(accountId)).filter((s) => s.isActive && s.id !== id);
+    // Also what expired: an application's refresh tokens live on from it.
+    const own = (await sessions.list(accountId)).filter((s) => s.id !== id);
     const ended = which === 'others' ? own : own.filter((s) => s.id === which);
     await store.write(async (trx) => {
       for (const session of ended) {
-        await sessions.revoke(trx, session.id);
+        if (!(await sessions.revoke(trx, session.id))) continue;
         await audit.append(trx, {
           actor: accountId,
           action: 'accounts:logout',

@@ -14,6 +14,7 @@ import type { SocialOutcome } from '../flows/social.ts';
 import type { AccountsManager } from '../manager.ts';
 import { personView, sessionView } from '../view.ts';
 import { plainError, seeOther, tell, uiUrl } from './answer.ts';
+import { FlowRefusals } from './flows/refusal.ts';
 import { OutcomeAnswers } from './outcome.ts';
 import { csrfOf, NO_STORE, queryText, renewCsrf, visitorOf } from './web.ts';
 
@@ -38,9 +39,11 @@ const isRecord = (value: unknown): value is JsonObject =>
 class SocialSurface {
   readonly #manager: AccountsManager;
   readonly #answers: OutcomeAnswers;
+  readonly #refusals: FlowRefusals;
   constructor(manager: AccountsManager) {
     this.#manager = manager;
     this.#answers = new OutcomeAnswers(manager);
+    this.#refusals = new FlowRefusals(manager);
   }
   get #services(): AccountsManager['services'] {
     return this.#manager.services;
@@ -79,11 +82,12 @@ class SocialSurface {
         ? await this.#leaveCode(flow, outcome, reply)
         : await this.#answer(outcome, reply);
     } catch (reason) {
-      const told =
-        reason instanceof UnverifiedAddress
-          ? new FlowFault('session_verified_address_required')
-          : reason;
-      return tell(this.#services, request, reply, told, false);
+      const hasWay =
+        reason instanceof UnverifiedAddress ||
+        (reason instanceof FlowFault && reason.details.redirectTo !== undefined);
+      return hasWay
+        ? this.#refusals.answer('login', request, reply, reason, false)
+        : tell(this.#services, request, reply, reason, false);
     }
   }
 

@@ -4,7 +4,7 @@
  * opens no account that somebody else can enter (code-addresses.ts). DEVIATION: Kratos makes each address of the traits a
  * name to sign in by, and keeps a stranger's password beside it.
  */
-import type { Account, JsonObject } from '../account.ts';
+import type { Aal, Account, JsonObject } from '../account.ts';
 import { countTry, forgetCode, isCode, newCode, noteCode, sentCode } from '../codes.ts';
 import {
   type Flow,
@@ -32,7 +32,12 @@ import {
   normaliseIdentifier,
 } from '../schema/identity-schema.ts';
 import { type NewMessage, type Services, schemaOf } from '../services.ts';
-import { attemptBudgets, refuseSpent, STRANGERS_PER_HOUR } from '../throttle.ts';
+import {
+  type AttemptBudget,
+  attemptBudgets,
+  refuseSpent,
+  STRANGERS_PER_HOUR,
+} from '../throttle.ts';
 import { FLOW, INVALID, LABEL, LOGIN, REGISTRATION } from '../ui/message.ts';
 import { input, nameOf, submit, type UiNode, type UiText } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
@@ -46,6 +51,11 @@ function codeNodes(label: UiText): UiNode[] {
     submit('code', 'method', 'code', LABEL.continue),
     submit('code', 'resend', 'code', LABEL.resend),
   ];
+}
+
+/** Whether the button was the one that sends another code, whatever stands in the field beside it. */
+function isAskedAgain(submission: Submission): boolean {
+  return isTrue(submission, 'resend') || textOf(submission, 'resend') === 'code';
 }
 
 /** What both flows share: sending a code and judging it. */
@@ -83,24 +93,32 @@ class CodeSender {
     return { flow: noted, messages: o.isSent ? [message] : [] };
   }
 
-  /** The flow with the try counted, when the code is right. Throws FlowProblem with the wrong one counted. */
+  /**
+   * The flow with the try counted, when the code is right. Strangers' tries at a second factor are counted by account as
+   * those of the other second factors are: they know its password. Throws FlowProblem with the wrong one counted.
+   */
   async judge(
     flow: Flow,
     given: string,
     visitor: Visitor,
-    wrong: UiText,
+    o: { readonly wrong: UiText; readonly aal: Aal },
   ): Promise<{
     readonly flow: Flow;
     readonly address: CodeAddress;
     readonly accountId: string | undefined;
+    readonly spent: readonly AttemptBudget[];
   }> {
-    const { fabric, flows, clock, budgets } = this.services;
+    const { fabric, flows, clock, budgets, sessions } = this.services;
+    const { wrong, aal } = o;
     const sent = sentCode(flow);
     if (sent === undefined) throw problem(wrong);
-    await refuseSpent(
-      budgets,
-      attemptBudgets({ what: 'login code', visitor, subject: sent.accountId ?? sent.address }),
-    );
+    const spent = attemptBudgets({
+      ...{ what: aal === 'aal2' ? 'second factor code' : 'login code', visitor },
+      subject: sent.accountId ?? sent.address,
+      isKnownNetwork: await sessions.wasInNetworkOf(sent.accountId, visitor.ipAddress, aal),
+      ...(aal === 'aal2' ? { strangersPerHour: STRANGERS_PER_HOUR.secondFactor } : {}),
+    });
+    await refuseSpent(budgets, spent);
     const counted = await flows.replace(countTry(flow, sent));
     if (!(await isCode(fabric, flow, sent, given, clock.now())))
       throw problem(wrong, undefined, counted);
@@ -108,6 +126,7 @@ class CodeSender {
       flow: forgetCode(counted),
       address: { value: sent.address, via: sent.via },
       accountId: sent.accountId,
+      spent,
     };
   }
 }
@@ -160,8 +179,8 @@ class CodeLogin implements LoginMethod {
     known: Account | undefined,
   ): Promise<Authenticated | Shown> {
     const code = textOf(submission, 'code');
-    const isAgain = isTrue(submission, 'resend') || textOf(submission, 'resend') === 'code';
-    if (code !== undefined && !isAgain) return this.#judge(flow, code, visitor, known);
+    if (code !== undefined && !isAskedAgain(submission))
+      return this.#judge(flow, code, visitor, known);
     const before = sentCode(flow);
     const given =
       textOf(submission, 'address') ?? textOf(submission, 'identifier') ?? before?.address;
@@ -172,7 +191,9 @@ class CodeLogin implements LoginMethod {
     const address =
       known === undefined && this.#claim(account, named) === 'foreign' ? undefined : named;
     if (known !== undefined && address === undefined) throw problem(FLOW.addressUnknown);
-    await countMail(this.#services, 'login mail', { address: value, account, visitor });
+    await countMail(this.#services, 'login mail', {
+      ...{ address: value, account, visitor, aal: this.aal },
+    });
     const sent = await this.#sender.send(flow, address ?? { value, via: 'email' }, {
       account: address === undefined ? undefined : account,
       message: { templateType: 'login_code_valid' },
@@ -197,7 +218,9 @@ class CodeLogin implements LoginMethod {
     known: Account | undefined,
   ): Promise<Authenticated> {
     const { accounts, clock } = this.#services;
-    const judged = await this.#sender.judge(flow, code, visitor, FLOW.loginCodeWrong);
+    const judged = await this.#sender.judge(flow, code, visitor, {
+      ...{ wrong: FLOW.loginCodeWrong, aal: this.aal },
+    });
     const account =
       judged.accountId === undefined ? undefined : await accounts.get(judged.accountId);
     if (account === undefined || (known !== undefined && known.id !== account.id))
@@ -216,6 +239,7 @@ class CodeLogin implements LoginMethod {
       ...{ kind: 'authenticated', account, flow: judged.flow },
       changed: markVerified(held, address.value, address.via, nowMs),
       method: { method: 'code', aal: this.aal, completedAtMs: nowMs },
+      spent: judged.spent,
     };
   }
 }
@@ -251,8 +275,10 @@ class CodeRegistration implements RegistrationMethod {
     const [address] = schema.codeAddresses(traits);
     if (address === undefined) throw problem(INVALID.noIdentifier);
     const code = textOf(submission, 'code');
-    if (code !== undefined) {
-      const judged = await this.#sender.judge(flow, code, visitor, FLOW.registrationCodeWrong);
+    if (code !== undefined && !isAskedAgain(submission)) {
+      const judged = await this.#sender.judge(flow, code, visitor, {
+        ...{ wrong: FLOW.registrationCodeWrong, aal: 'aal1' },
+      });
       if (judged.address.value !== address.value)
         throw problem(INVALID.traitsChanged, undefined, judged.flow);
       const nowMs = clock.now();

@@ -116,7 +116,7 @@ class PasskeyLogin implements LoginMethod {
     visitor: Visitor,
     known: Account | undefined,
   ): Promise<Authenticated> {
-    const { accounts, budgets, clock, config } = this.#services;
+    const { accounts, budgets, clock, config, sessions } = this.#services;
     const answer = textOf(submission, 'passkey_login') ?? '';
     const note = challengeOf(flow);
     const claimed = claimedOf(answer);
@@ -126,10 +126,11 @@ class PasskeyLogin implements LoginMethod {
     const account =
       known ??
       (name === undefined ? undefined : await accounts.findByIdentifier(name, ['passkey']));
-    await refuseSpent(
-      budgets,
-      attemptBudgets({ what: 'passkey', visitor, subject: account?.id ?? 'nobody' }),
-    );
+    const spent = attemptBudgets({
+      ...{ what: 'passkey', visitor, subject: account?.id ?? 'nobody' },
+      isKnownNetwork: await sessions.wasInNetworkOf(account?.id, visitor.ipAddress),
+    });
+    await refuseSpent(budgets, spent);
     const ring = ringOf(account, 'passkey');
     const key = ring.keys.find(({ id }) => id === claimed.id);
     const isOwner = name === undefined || name === passkeyIdentifier(ring.userHandle);
@@ -149,6 +150,7 @@ class PasskeyLogin implements LoginMethod {
       account,
       changed: withRing(account, counted(ring, key, proof.signCount), nowMs),
       method: { method: 'passkey', aal: 'aal1', completedAtMs: nowMs },
+      spent,
     };
   }
 }

@@ -110,7 +110,9 @@ class PasswordLogin implements LoginMethod {
     if (!(await hasher.verify(password, hash))) throw problem(INVALID.credentials);
     const nowMs = clock.now();
     const method: AuthenticationMethod = { method: 'password', aal: 'aal1', completedAtMs: nowMs };
-    if (!hasher.needsRehash(hash)) return { kind: 'authenticated', account, method, spent };
+    const isLong = Buffer.byteLength(password) > hasher.passwordBytesMax;
+    if (isLong || !hasher.needsRehash(hash))
+      return { kind: 'authenticated', account, method, spent };
     const before = account.credentials.get('password');
     const credentials = new Map(account.credentials);
     credentials.set(

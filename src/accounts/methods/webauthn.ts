@@ -126,16 +126,17 @@ class WebauthnLogin implements LoginMethod {
     visitor: Visitor,
     known: Account | undefined,
   ): Promise<Authenticated | Shown> {
-    const { accounts, budgets, clock, config } = this.#services;
+    const { accounts, budgets, clock, config, sessions } = this.#services;
     const identifier = textOf(submission, 'identifier');
     if (known === undefined && identifier === undefined)
       throw problem(INVALID.required('identifier'), 'identifier');
     const name = normaliseIdentifier(identifier ?? '');
     const account = known ?? (await accounts.findByIdentifier(name, ['webauthn']));
-    await refuseSpent(
-      budgets,
-      attemptBudgets({ what: 'webauthn', visitor, subject: account?.id ?? name }),
-    );
+    const spent = attemptBudgets({
+      ...{ what: 'webauthn', visitor, subject: account?.id ?? name },
+      isKnownNetwork: await sessions.wasInNetworkOf(account?.id, visitor.ipAddress, this.aal),
+    });
+    await refuseSpent(budgets, spent);
     const keys = this.#keys(account);
     if (account === undefined || keys.length === 0) throw problem(INVALID.noWebauthnUser);
     const answer = textOf(submission, 'webauthn_login');
@@ -163,6 +164,7 @@ class WebauthnLogin implements LoginMethod {
       account,
       changed: withRing(this.#services, account, { ...ring, keys: moved }, nowMs),
       method: { method: 'webauthn', aal: this.aal, completedAtMs: nowMs },
+      spent,
     };
   }
 

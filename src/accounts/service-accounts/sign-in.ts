@@ -60,9 +60,11 @@ class PasswordSignIn implements ServiceSignIn {
   }
 
   authenticateService(attempt: ServiceAttempt): Promise<ServiceAccount> {
-    return evenly(
-      () => this.#authenticate(attempt),
-      () => true,
+    return this.#parts.hasher.admit(networkOf(attempt.address), () =>
+      evenly(
+        () => this.#authenticate(attempt),
+        () => true,
+      ),
     );
   }
 
