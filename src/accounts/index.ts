@@ -4,7 +4,7 @@ export { Administration } from './administration.ts';
 export { networkOf } from './budgets.ts';
 export { type AccountsConfig, defaultConfig } from './config/config.ts';
 export { readCourier } from './config/courier.ts';
-export { KratosKeys } from './config/keys.ts';
+export { idleKeys, KratosKeys } from './config/keys.ts';
 export { readKratos } from './config/read.ts';
 export { Courier } from './courier/courier.ts';
 export { highestAal, isSureEnough } from './flows/finish.ts';

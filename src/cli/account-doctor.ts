@@ -205,9 +205,9 @@ export async function examine(o: {
       todo: `Set accounts.public_url to ${from.origin}`,
     });
   found.push(...(await judgePost(flow, begun, from, fetch)));
-  found.push(
-    ...(await judgeReturn(`${isProxied ? own : direct}?return_to=${returning}`, url, fetch)),
-  );
+  const isOwn = new URL(flow.action).host === url.host;
+  const begin = `${isProxied ? own : direct}?return_to=${returning}`;
+  found.push(...(await judgeReturn(begin, { url, isOwn }, fetch)));
   return found;
 }
 
@@ -269,15 +269,20 @@ async function judgePost(flow: Flow, begun: Answer, from: URL, fetch: Fetch): Pr
   return [{ level: 'ok', what: 'Its form comes back with its cookie and its CSRF token' }];
 }
 
-async function judgeReturn(begin: string, url: URL, fetch: Fetch): Promise<Finding[]> {
+/** `isOwn`: the address is the sign-in's own, where an app may be served too, or not. */
+async function judgeReturn(
+  begin: string,
+  { url, isOwn }: { readonly url: URL; readonly isOwn: boolean },
+  fetch: Fetch,
+): Promise<Finding[]> {
   const answer = await fetch('GET', begin, { accept: JSON_TYPE });
   if (!answer.text.includes('self_service_flow_return_to_forbidden'))
     return [{ level: 'ok', what: `${url.href} may be returned to` }];
   return [
     {
-      level: 'fault',
-      what: `Nobody may be sent back to ${url.href} after signing in`,
-      todo: `Add ${url.origin}/ to selfservice.allowed_return_urls in kratos.yml`,
+      level: isOwn ? 'warning' : 'fault',
+      what: `Nobody may be sent back to ${url.href} after signing in${isOwn ? ', should an app be served there too' : ''}`,
+      todo: `Add ${url.origin}/ to selfservice.allowed_return_urls in the kratos.yml that accounts.kratos of server.yaml names`,
     },
   ];
 }

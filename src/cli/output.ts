@@ -54,12 +54,16 @@ export async function checkQuery(): Promise<void> {
 
 async function query(value: unknown, filter: string, isCompact: boolean): Promise<string> {
   const { raw } = await import('jq-wasm');
+  // jq's own end sets it anew, and what a command found out must not turn into a success.
+  const { exitCode } = process;
   try {
     const text = await raw(JSON.stringify(value), filter, isCompact ? ['-c'] : []);
     return text.replace(/\n$/, '');
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
     throw new PosternError('invalid', `The --jq query failed: ${why}`, { cause });
+  } finally {
+    process.exitCode = exitCode;
   }
 }
 

@@ -50,6 +50,8 @@ const PATHS = [
   '/userinfo',
 ] as const;
 const METHODS = ['GET', 'POST', 'OPTIONS'] as const;
+/** Where a POST is sent on as a GET: by GET, cookies come along from other sites. */
+const BY_GET_ALONE: ReadonlySet<string> = new Set(['/authorize', '/oidc/logout']);
 
 export interface HostParts {
   /** With a slash at its end, as at Auth0. */
@@ -185,7 +187,7 @@ export class OidcHost {
       scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
       for (const url of PATHS)
         scope.route({
-          method: url === '/authorize' ? ['GET', 'OPTIONS'] : [...METHODS],
+          method: BY_GET_ALONE.has(url) ? ['GET', 'OPTIONS'] : [...METHODS],
           url,
           exposeHeadRoute: false,
           handler: (q, r) => this.#serve(q, r),
@@ -207,15 +209,20 @@ export class OidcHost {
           await library.decideInteraction(this.#interaction(provider), q.raw, r.raw, isAllowed);
         }),
       );
-      // OpenID Connect Core 3.1.2.1 asks for POST too. By GET, cookies come along from other sites.
-      scope.post('/authorize', { bodyLimit: AUTHORIZE_BYTES_MAX }, (q, r) => {
-        const fields = typeof q.body === 'object' && q.body !== null ? Object.entries(q.body) : [];
-        const given = fields.flatMap(([name, value]) =>
-          [value].flat().map((v): [string, string] => [name, String(v)]),
-        );
-        const url = `${this.#parts.issuer}authorize?${new URLSearchParams(given)}`;
-        return r.code(303).header('location', url).header('cache-control', 'no-store').send();
-      });
+      // OpenID Connect Core 3.1.2.1 and RP-Initiated Logout 2 ask for POST too.
+      for (const path of BY_GET_ALONE)
+        scope.post(path, { bodyLimit: AUTHORIZE_BYTES_MAX }, (q, r) => {
+          const fields =
+            typeof q.body === 'object' && q.body !== null ? Object.entries(q.body) : [];
+          const given = fields.flatMap(([name, value]) =>
+            [value]
+              .flat()
+              .filter((v) => typeof v === 'string')
+              .map((v): [string, string] => [name, v]),
+          );
+          const url = `${this.#parts.issuer}${path.slice(1)}?${new URLSearchParams(given)}`;
+          return r.code(303).header('location', url).header('cache-control', 'no-store').send();
+        });
       // A HEAD must not sign anybody out.
       scope.get('/v2/logout', { exposeHeadRoute: false }, (q, r) => this.#v2Logout(q, r));
     });

@@ -59,6 +59,18 @@ function lacking(details: Details, signedIn: SignedIn): 'nothing' | 'refresh' | 
 }
 
 /**
+ * Whether a request insists on an `acr` that the sign-in does not have, when nothing more can be done about it (OpenID
+ * Connect Core 5.5.1.1): the library would ask again without end.
+ */
+function isBeyond({ prompt }: Details, acr: string): boolean {
+  if (!prompt.reasons.some((r) => r.startsWith('essential_acr'))) return false;
+  const wanted: unknown = prompt.details['acr'];
+  if (typeof wanted !== 'object' || wanted === null) return true;
+  const values = [Reflect.get(wanted, 'value'), Reflect.get(wanted, 'values')].flat();
+  return !values.includes(acr);
+}
+
+/**
  * The origin of the application, for the page that signs in: a browser holds the `form-action` of a form's page against
  * every redirect behind it, and the last one leads there.
  */
@@ -92,6 +104,11 @@ export async function showInteraction(
         ...(what === 'aal2' ? { acr: 'aal2' as const } : {}),
       }),
     );
+  if (isBeyond(details, signedIn.acr))
+    return finish(parts, req, res, {
+      error: 'unmet_authentication_requirements',
+      error_description: 'the person can not sign in as surely as the request asks',
+    });
   if (details.prompt.reasons.some((r) => NO_OTHER_PERSON.has(r)))
     return finish(parts, req, res, {
       error: 'login_required',

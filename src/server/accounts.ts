@@ -16,6 +16,7 @@ import {
   createPasswordHasher,
   createPasswordPolicy,
   defaultConfig,
+  idleKeys,
   readCourier,
   readKratos,
 } from '../accounts/index.ts';
@@ -37,6 +38,8 @@ import { bindPublic } from './public-port.ts';
 import { openServices } from './services.ts';
 
 const BEARER = /^Bearer ([0-9a-f]{64})$/i;
+/** Of the keys without effect that the log names. */
+const IDLE_SHOWN_MAX = 50;
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
 /** A list may be asked for by 500 ids, which is more than Node's 16 KiB. */
 const HEAD_BYTES_MAX = 32 * 1024;
@@ -89,6 +92,12 @@ export async function openAccounts(
 ): Promise<AccountsRoom> {
   const raw = settingsOf(given);
   const config = await configOf(given, raw);
+  const idle = idleKeys(raw);
+  if (idle.length > 0)
+    parts.logger.warn(
+      { keys: idle.slice(0, IDLE_SHOWN_MAX) },
+      'the kratos.yml has keys that are not known or have no effect here',
+    );
   const cors = { public: corsOf(raw, 'public'), admin: corsOf(raw, 'admin') };
   const { publicUrl } = config;
   const { password } = config.methods;
@@ -199,6 +208,16 @@ function mailWayOf({ smtp, channels }: AccountsConfig['courier']): MailWay {
 }
 
 /** What Kratos's keys say, in the file and in the environment; undefined without any. Throws `invalid`. */
+/** Reads all that the accounts need of the configuration, as a start does. Throws as `openAccounts`; answers keys without effect. */
+export async function checkAccounts(config: ServerConfig): Promise<string[]> {
+  if (!config.hasAccounts) return [];
+  const publicUrl = config.accountsUrl ?? `http://${config.public.host}:${config.public.port}`;
+  const given = { ...config, publicUrl };
+  const raw = settingsOf(given);
+  await configOf(given, raw);
+  return idleKeys(raw);
+}
+
 function settingsOf(
   given: Pick<ServerConfig, 'kratosFile' | 'kratosKeys'> & { readonly publicUrl: string },
 ): unknown {

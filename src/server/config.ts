@@ -318,6 +318,16 @@ function apisOf(list: readonly Static<typeof ApiFile>[]): ServerConfig['apis'] {
   });
 }
 
+/** An address of a website, without a slash at its end. Throws `invalid`, naming where it stands. */
+function publicUrlOf({ value, origin }: Setting<string>): string | undefined {
+  if (value === undefined) return undefined;
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
+  if (!isWeb || url.search !== '' || url.hash !== '' || url.username !== '')
+    throw new PosternError('invalid', `${origin} is no address such as https://id.example.com`);
+  return value.replace(/\/+$/, '');
+}
+
 /** Reads and checks the configuration. Throws `invalid`, naming the key. */
 export function loadServerConfig(
   o: {
@@ -403,11 +413,9 @@ export function loadServerConfig(
       ),
       isOpen: file.accounts?.admin?.auth === 'none',
     },
-    accountsUrl: text(
-      'POSTERN_ACCOUNTS_PUBLIC_URL',
-      'accounts.public_url',
-      file.accounts?.public_url,
-    )?.replace(/\/+$/, ''),
+    accountsUrl: publicUrlOf(
+      setting('POSTERN_ACCOUNTS_PUBLIC_URL', 'accounts.public_url', file.accounts?.public_url),
+    ),
     brand: loadBrand(file.accounts?.brand ?? {}, env, { folder, path }),
     logLevel: level(
       toolLevel !== undefined && !env['POSTERN_LOG_LEVEL']

@@ -1,3 +1,4 @@
+export { checkAccounts } from './accounts.ts';
 export {
   adminSocketPath,
   loadServerConfig,

@@ -248,7 +248,7 @@ export async function runServer(
       const person = token === '' ? undefined : await accounts?.oidc.personOf(token);
       if (person !== undefined) return person;
       throw new PosternError('unauthenticated', 'This needs an access token', {
-        hint: 'postern token create NAME --scope …',
+        hint: 'postern token create NAME --scope …; a person’s authtoken is made on /ui/applications',
       });
     };
     addManagementRoutes(open, parts, callerOf);

@@ -130,6 +130,45 @@ it('the command line imports a file, and says which line was refused', async () 
   expect(refused.stderr).toContain('number 1');
 });
 
+it('the command line takes what the admin API shows, and says what stays behind', async () => {
+  const [password, hash] = HASHES['md5-crypt'] ?? ['', ''];
+  const email = 'moved@example.com';
+  const body: unknown = {
+    schema_id: 'default',
+    traits: { email },
+    metadata_admin: { from: 'crm' },
+    verifiable_addresses: [{ value: email, via: 'email', verified: true, status: 'completed' }],
+    credentials: {
+      password: { config: { hashed_password: hash } },
+      oidc: { config: { providers: [{ provider: 'corp', subject: 'moved' }] } },
+    },
+  };
+  const made = (await (await administer('POST', '/identities', body)).json()) as Identity;
+  const query = ['password', 'oidc', 'totp'].map((type) => `include_credential=${type}`).join('&');
+  const shown = (await (
+    await administer('GET', `/identities/${made.id}?${query}`)
+  ).json()) as Record<string, object>;
+  expect(shown).toMatchObject({ state: 'active', created_at: expect.any(String) });
+  const gone = await administer('DELETE', `/identities/${made.id}`);
+  expect(gone.status, await gone.text()).toBe(204);
+  const file = join(world.folder, 'moved.json');
+  const totp = { type: 'totp', identifiers: [made.id], config: { totp_url: 'otpauth://totp/x' } };
+  const credentials = { ...shown['credentials'], totp };
+  writeFileSync(file, JSON.stringify([{ ...shown, credentials }]));
+  const moved = await world.postern('admin', 'account', 'import', file);
+  expect(moved.code, moved.stderr).toBe(0);
+  expect(moved.stderr).toContain('totp of 1');
+  expect(await signIn(email, password)).toBe(200);
+  const [again] = (await (
+    await administer('GET', `/identities?credentials_identifier=${email}&include_credential=oidc`)
+  ).json()) as unknown[];
+  expect(again).toMatchObject({
+    metadata_admin: { from: 'crm' },
+    verifiable_addresses: [{ value: email, verified: true }],
+    credentials: { oidc: { config: { providers: [{ provider: 'corp', subject: 'moved' }] } } },
+  });
+});
+
 it('the new hash is the configured one', async () => {
   await administer('POST', '/identities', identityOf('new@example.com', HASHES['md5']?.[1] ?? ''));
   expect(await signIn('new@example.com', 'test')).toBe(200);

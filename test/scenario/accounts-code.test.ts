@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { Secret as OtpSecret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Browser, formAction, hiddenFields } from '../harness/browser.ts';
 import { accountsAt, type People, type Told } from '../harness/people.ts';
@@ -65,11 +66,12 @@ const request = (url: string): object => ({
        to: ctx.recipient, kind: ctx.template_type,
        code: if 'login_code' in d then d.login_code
          else if 'registration_code' in d then d.registration_code
-         else if 'verification_code' in d then d.verification_code else '',
+         else if 'verification_code' in d then d.verification_code
+         else if 'recovery_code' in d then d.recovery_code else '',
      }`,
   ),
 });
-function kratos(url: string): string {
+function kratos(url: string, as: 'passwordless' | 'mfa'): string {
   const courier = {
     ...{ delivery_strategy: 'http', http: { request_config: request(url) } },
     channels: [{ id: 'sms', type: 'http', request_config: request(url) }],
@@ -81,11 +83,14 @@ selfservice:
   default_browser_return_url: ${base}/ui/
   methods:
     password: { enabled: true }
-    code: { enabled: true, passwordless_enabled: true, mfa_enabled: true }
+    code: { enabled: true, ${as}_enabled: true }
+    totp: { enabled: true }
   flows:
     verification: { enabled: true }
+    recovery: { enabled: true, use: code }
     registration: { after: { hooks: [ { hook: session } ] } }
 session: { whoami: { required_aal: aal1 } }
+feature_flags: { use_continue_with_transitions: true }
 courier: ${JSON.stringify(courier)}
 identity: { schemas: [ { id: default, url: "${base64(JSON.stringify(SCHEMA))}" } ] }
 `;
@@ -101,15 +106,20 @@ beforeAll(async () => {
     });
   });
   await new Promise<void>((done) => post.listen(0, '127.0.0.1', done));
+  await raise('passwordless');
+}, 60_000);
+
+/** Starts a server where codes are the one or the other. */
+async function raise(as: 'passwordless' | 'mfa'): Promise<void> {
   port = await freePort();
   base = `http://127.0.0.1:${port}`;
   world = new World({ POSTERN_LISTEN_PUBLIC: `127.0.0.1:${port}` });
   const url = `http://127.0.0.1:${(post.address() as AddressInfo).port}`;
-  writeFileSync(join(world.folder, 'kratos.yml'), kratos(url));
+  writeFileSync(join(world.folder, 'kratos.yml'), kratos(url, as));
   writeFileSync(join(world.folder, 'server.yaml'), 'accounts: { kratos: ./kratos.yml }\n');
   await world.startServer('--config', join(world.folder, 'server.yaml'));
   people = accountsAt(base);
-}, 60_000);
+}
 afterAll(async () => {
   await world.close();
   await new Promise((done) => post.close(done));
@@ -203,40 +213,6 @@ describe('a code', () => {
       (a: { via: string }) => a.via === 'sms',
     );
     expect(address).toMatchObject({ value: phone, verified: true });
-  });
-
-  it('is a second factor for whoever signed in by a password', async () => {
-    const flow = await begin('registration');
-    const email = 'mfa@example.com';
-    const traits = { email };
-    const made = await submit('registration', flow, {
-      ...{ method: 'password', traits, password: PASSWORD },
-    });
-    const token = made.json.session_token;
-    const headers = { 'x-session-token': token };
-    // Whoever has an address that codes go to has a second factor, without ever setting one up.
-    const unsure = await begin('settings', '', headers);
-    expect([unsure.status, unsure.json.error.id]).toEqual([403, 'session_aal2_required']);
-    const second = await begin('login', '?aal=aal2', headers);
-    expect(second.status, second.text).toBe(200);
-    const after = messages.length;
-    // Its button is an address, and nothing else.
-    const asked = await submit('login', second, { address: email }, network(), headers);
-    expect(asked.json.state).toBe('sent_email');
-    expect(ids(asked)).toEqual([1010025]);
-    const code = await codeFor(email, 'login_code_valid', after);
-    const raised = await submit('login', second, { method: 'code', code }, network(), headers);
-    expect(raised.status, raised.text).toBe(200);
-    expect(raised.json.session.authenticator_assurance_level).toBe('aal2');
-    expect((await begin('settings', '', headers)).status).toBe(200);
-    // Not to an address that is somebody else's.
-    const third = await begin('login', '?aal=aal2&refresh=true', headers);
-    const foreign = await submit(
-      ...(['login', third, { method: 'code', address: 'ann@example.com' }] as const),
-      ...([network(), headers] as const),
-    );
-    expect(foreign.status).toBe(400);
-    expect(foreign.json.state).toBe('choose_method');
   });
 
   it('is sent again, and the one before is over', async () => {
@@ -364,6 +340,21 @@ describe('an attacker', () => {
       expect(told.json.session.identity.traits.email).toBe('one@example.com');
   });
 
+  it('does not lead into an account whose owner only says that the address is theirs now', async () => {
+    const made = await registered('attacker@example.com');
+    const headers = { 'x-session-token': made.json.session_token };
+    const traits = { email: 'corp@example.com' };
+    const settings = await begin('settings', '', headers);
+    const changed = { method: 'profile', traits };
+    expect((await submit('settings', settings, changed, network(), headers)).status).toBe(200);
+    const flow = await begin('login');
+    const after = messages.length;
+    await submit('login', flow, { method: 'code', identifier: traits.email });
+    await new Promise((done) => setTimeout(done, 300));
+    const sent = messages.slice(after).filter((m) => m.kind === 'login_code_valid');
+    expect(sent).toEqual([]);
+  });
+
   it('cannot change the address between code and registration', async () => {
     const flow = await begin('registration');
     const mine = { email: 'mine@example.com' };
@@ -376,5 +367,82 @@ describe('an attacker', () => {
       ...{ method: 'password', traits, password: PASSWORD },
     });
     expect(free.status).toBe(200);
+  });
+});
+
+describe('a code as the second factor', () => {
+  beforeAll(async () => {
+    await world.close();
+    await raise('mfa');
+  }, 60_000);
+
+  it('raises the session of whoever signed in by a password', async () => {
+    const flow = await begin('registration');
+    const email = 'mfa@example.com';
+    const traits = { email };
+    const made = await submit('registration', flow, {
+      ...{ method: 'password', traits, password: PASSWORD },
+    });
+    const token = made.json.session_token;
+    const headers = { 'x-session-token': token };
+    // Whoever has an address that codes go to has a second factor, without ever setting one up.
+    const unsure = await begin('settings', '', headers);
+    expect([unsure.status, unsure.json.error.id]).toEqual([403, 'session_aal2_required']);
+    const second = await begin('login', '?aal=aal2', headers);
+    expect(second.status, second.text).toBe(200);
+    const after = messages.length;
+    // Its button is an address, and nothing else.
+    const asked = await submit('login', second, { address: email }, network(), headers);
+    expect(asked.json.state).toBe('sent_email');
+    expect(ids(asked)).toEqual([1010025]);
+    const code = await codeFor(email, 'login_code_valid', after);
+    const raised = await submit('login', second, { method: 'code', code }, network(), headers);
+    expect(raised.status, raised.text).toBe(200);
+    expect(raised.json.session.authenticator_assurance_level).toBe('aal2');
+    expect((await begin('settings', '', headers)).status).toBe(200);
+    // Not to an address that is somebody else's.
+    const third = await begin('login', '?aal=aal2&refresh=true', headers);
+    const foreign = await submit(
+      ...(['login', third, { method: 'code', address: 'ann@example.com' }] as const),
+      ...([network(), headers] as const),
+    );
+    expect(foreign.status).toBe(400);
+    expect(foreign.json.state).toBe('choose_method');
+  });
+
+  it('is none for who came in by a mail and has an authenticator app: the mailbox would be both', async () => {
+    const email = 'app@example.com';
+    const made = await submit('registration', await begin('registration'), {
+      ...{ method: 'password', traits: { email }, password: PASSWORD },
+    });
+    const headers = { 'x-session-token': made.json.session_token };
+    const begun = await begin('login', '?aal=aal2', headers);
+    let after = messages.length;
+    await submit('login', begun, { address: email }, network(), headers);
+    const first = await codeFor(email, 'login_code_valid', after);
+    await submit('login', begun, { method: 'code', code: first }, network(), headers);
+    const settings = await begin('settings', '', headers);
+    const shown = settings.json.ui.nodes.find(
+      (n: { attributes: { id?: string } }) => n.attributes.id === 'totp_secret_key',
+    );
+    const app = new TOTP({ secret: OtpSecret.fromBase32(shown.attributes.text.context.secret) });
+    const set = { method: 'totp', totp_code: app.generate() };
+    expect((await submit('settings', settings, set, network(), headers)).status).toBe(200);
+
+    const recovery = await begin('recovery');
+    after = messages.length;
+    await submit('recovery', recovery, { method: 'code', email });
+    const code = await codeFor(email, 'recovery_code_valid', after);
+    const recovered = await submit('recovery', recovery, { method: 'code', code });
+    const { ory_session_token } = recovered.json.continue_with.find(
+      (c: { action: string }) => c.action === 'set_ory_session_token',
+    );
+    const came = { 'x-session-token': ory_session_token };
+    const second = await begin('login', '?aal=aal2', came);
+    after = messages.length;
+    const asked = await submit('login', second, { address: email }, network(), came);
+    expect(asked.status).toBe(400);
+    expect(asked.text).toContain('Use the other second factor');
+    expect(messages.length).toBe(after);
   });
 });

@@ -1,6 +1,6 @@
 /**
  * The keys of a `kratos.yml`, today's and those of 0.8, with the types of their values: what environment variables are
- * held against. Data alone; what the keys mean, and which are refused, is read.ts's. Keys that Postern takes and does not
+ * held against, and what a file's keys are. Data alone; what the keys mean, and which are refused, is read.ts's. Keys that Postern takes and does not
  * use are here too, so that their secrets are taken out of the environment.
  */
 import { type TObject, type TProperties, type TSchema, Type } from 'typebox';
@@ -166,3 +166,24 @@ export const KratosKeys: TSchema = map({
   }),
   oauth2_provider: map({ url: text, headers: any, override_return_to: flag }),
 });
+
+/** Keys that are taken and have no effect, though a reader of the file may count on them. */
+const WITHOUT_EFFECT = ['clients.http', 'clients.smtp'];
+
+/** The keys of a file that have no effect, by their paths: those that are not known, such as misspelt ones, among them. */
+export function idleKeys(raw: unknown, known: TSchema = KratosKeys, at: string = ''): string[] {
+  if (WITHOUT_EFFECT.includes(at)) return [at];
+  if (Array.isArray(raw)) {
+    const { items } = known as { items?: TSchema };
+    return items === undefined
+      ? []
+      : raw.flatMap((item, i) => idleKeys(item, items, `${at}[${i}]`));
+  }
+  const { properties } = known as { properties?: Readonly<Record<string, TSchema>> };
+  if (properties === undefined || typeof raw !== 'object' || raw === null) return [];
+  return Object.entries(raw).flatMap(([name, value]) => {
+    const path = at === '' ? name : `${at}.${name}`;
+    const kind = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    return kind === undefined ? [path] : idleKeys(value, kind, path);
+  });
+}

@@ -46,6 +46,14 @@ function slashless(url: string): string {
   return url.replace(/\/+$/, '');
 }
 
+/** Codes as the second factor. As at Kratos they can't be the first too: one mailbox would be both. */
+function isSecondFactorOf(code: Part): boolean {
+  const isMfa = code.at('mfa_enabled').flag() ?? false;
+  if (isMfa && code.at('passwordless_enabled').flag() === true)
+    refuse(code.at('mfa_enabled').path, 'and passwordless_enabled exclude each other');
+  return isMfa;
+}
+
 async function flowOf<T extends FlowConfig>(
   kind: FlowKind,
   part: Part,
@@ -180,7 +188,7 @@ function methodsOf(part: Part, before: AccountsConfig['methods']): AccountsConfi
       ...before.code,
       isEnabled: on('code', true),
       isPasswordless: code.at('passwordless_enabled').flag() ?? false,
-      isMfa: code.at('mfa_enabled').flag() ?? false,
+      isMfa: isSecondFactorOf(code),
       lifespanMs: code.at('config', 'lifespan').durationMs() ?? before.code.lifespanMs,
       maxSubmissions: code.at('config', 'max_submissions').number() ?? before.code.maxSubmissions,
     },
@@ -269,7 +277,9 @@ export async function readKratos(
   if (isDeferring && verification.at('enabled').flag() !== true)
     refuse(settings.path, 'has the hook verify_new_address: enable selfservice.flows.verification');
   if (file.at('oauth2_provider', 'url').isThere)
-    throw new PosternError('unsupported', 'kratos.yml: oauth2_provider is not supported');
+    throw new PosternError('unsupported', 'kratos.yml: oauth2_provider is not supported', {
+      hint: 'Take it out: Postern is an OpenID Provider itself, and needs no Hydra',
+    });
   return {
     ...base,
     defaultReturnUrl:

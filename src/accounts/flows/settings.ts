@@ -3,9 +3,12 @@
  * self-service settings). INVARIANT: a flow acts for the person who began it alone, and credentials change only in a
  * session that was proved a short while ago.
  */
+import type { Transaction } from 'kysely';
+import type { Database } from '../../store/index.ts';
 import type { Account, Session, VerifiableAddress } from '../account.ts';
 import { hasHook } from '../hooks/configured.ts';
 import type { Services } from '../services.ts';
+import type { SessionManager } from '../sessions.ts';
 import { addressBudget, refuseSpent } from '../throttle.ts';
 import { FLOW, INVALID, SETTINGS } from '../ui/message.ts';
 import type { UiNode, UiText } from '../ui/node.ts';
@@ -225,6 +228,7 @@ export class SettingsFlows {
     ];
     try {
       const kept = await store.write(async (trx) => {
+        await insistOnStanding(sessions, session, trx);
         await accounts.replace(trx, preparedAccount);
         for (const v of verifications) await v.put(trx);
         for (const put of notices) await put(trx);
@@ -255,7 +259,7 @@ export class SettingsFlows {
     brought: readonly VerifiableAddress[],
     session: Session | undefined,
   ): Promise<SettingsOutcome> {
-    const { flows, store, audit } = this.#services;
+    const { flows, store, audit, sessions } = this.#services;
     const [address] = brought;
     if (address === undefined || brought.length > 1) throw problem(SETTINGS.tooManyAddresses);
     if (session === undefined) throw new FlowFault('session_inactive');
@@ -272,6 +276,7 @@ export class SettingsFlows {
     };
     const prepared = await flows.prepare(await this.populate(asked, before));
     const kept = await store.write(async (trx) => {
+      await insistOnStanding(sessions, session, trx);
       await verification.put(trx);
       await audit.append(trx, {
         actor: before.id,
@@ -316,6 +321,16 @@ export class SettingsFlows {
       if (settings !== undefined) nodes.push(...(await settings.nodes(flow, account)));
     return nodes;
   }
+}
+
+/** Throws FlowFault when the session ended while its password was hashed or a hook asked: then nothing of it counts. */
+async function insistOnStanding(
+  sessions: SessionManager,
+  session: Session | undefined,
+  trx: Transaction<Database>,
+): Promise<void> {
+  if (session === undefined || !(await sessions.isUnrevoked(session.id, trx)))
+    throw new FlowFault('session_inactive');
 }
 
 /** Buttons such as `totp_unlink` say by their name alone whose they are. */

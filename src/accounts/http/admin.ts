@@ -29,6 +29,11 @@ export function addAdminAccounts(app: FastifyInstance, parts: AdminParts): void 
     if (body === '') next(null, undefined);
     else next(Object.assign(new Error('The body has to be JSON'), { statusCode: 415 }));
   });
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, next) => {
+    if (body === '') next(null, undefined);
+    else parseJson(request, String(body), next);
+  });
   const add: AddRoute = (method, path, run) => {
     const action = method === 'GET' ? 'accounts:read' : 'accounts:write';
     for (const url of [`/admin${path}`, path])

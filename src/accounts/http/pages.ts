@@ -128,6 +128,13 @@ class PageSurface {
     return this.#send(reply, page);
   }
 
+  #unverified(account: Account): { readonly address: string; readonly url: string } | undefined {
+    const { flows, publicUrl } = this.#services.config;
+    const address = account.verifiableAddresses.find((a) => !a.verified);
+    if (address === undefined || !flows.verification.isEnabled) return undefined;
+    return { address: address.value, url: `${publicUrl}/self-service/verification/browser` };
+  }
+
   async welcome(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const session = await sessionOf(this.#services, request.headers);
     const account =
@@ -141,6 +148,7 @@ class PageSurface {
             name: shownName(this.#services, account),
             since: when(session.authenticatedAtMs),
             until: when(session.expiresAtMs),
+            unverified: this.#unverified(account),
           };
     const settings = `${this.#services.config.publicUrl}/self-service/settings/browser`;
     return this.#send(reply, renderWelcome(who, { brand: this.#brand, links, settings }));

@@ -9,6 +9,7 @@ import type { AccountsConfig, CookieConfig } from '../config/config.ts';
 import { csrfCookieName, newCsrfSecret, readCsrfSecret } from '../flows/csrf.ts';
 import { FlowFault } from '../flows/fault.ts';
 import type { RequestFacts, Submission, Visitor } from '../flows/flow.ts';
+import { isFlatEnough } from '../outgoing/nesting.ts';
 import type { IdentitySchema } from '../schema/identity-schema.ts';
 import type { Services } from '../services.ts';
 
@@ -179,8 +180,12 @@ export function queryText(request: FastifyRequest, name: string): string | undef
   if (typeof query !== 'object' || query === null || !Object.hasOwn(query, name)) return undefined;
   const value: unknown = Reflect.get(query, name);
   const [first]: unknown[] = Array.isArray(value) ? value : [value];
-  return typeof first === 'string' && first !== '' ? first : undefined;
+  // PostgreSQL takes no text with a NUL, and nothing here has one.
+  return typeof first === 'string' && first !== '' && !first.includes('\0') ? first : undefined;
 }
+
+/** Of `transient_payload`: it is for hooks, and no store of files. */
+const PAYLOAD_CHARACTERS_MAX = 16_384;
 
 function recordOf(value: Json | undefined): JsonObject | undefined {
   return isJsonObject(value) ? value : undefined;
@@ -199,12 +204,22 @@ export function submissionOf(request: FastifyRequest, schema: IdentitySchema): S
     const value = Object.hasOwn(body, name) ? body[name] : undefined;
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
+  if (!isForm && !isFlatEnough(body))
+    throw new FlowFault('bad_request', {}, 'The body is nested too deeply.');
+  const payload = recordOf(body['transient_payload']);
+  // Anybody may begin flows, and each keeps it.
+  if (payload !== undefined && JSON.stringify(payload).length > PAYLOAD_CHARACTERS_MAX)
+    throw new FlowFault(
+      'bad_request',
+      {},
+      `transient_payload has more than ${PAYLOAD_CHARACTERS_MAX} characters.`,
+    );
   if (!isForm)
     return {
       method: text('method'),
       fields: body,
       traits: recordOf(body['traits']),
-      transientPayload: recordOf(body['transient_payload']),
+      transientPayload: payload,
     };
   const flat = new Map<string, string>();
   for (const [name, value] of Object.entries(body)) {

@@ -41,8 +41,10 @@ export type Claim =
 
 export function claimOf(schema: IdentitySchema, account: Account, address: CodeAddress): Claim {
   if (isProved(account, address)) return 'proved';
+  // Also one that is no longer in the traits: whoever proved it made the account, and may still be in it.
   const hasOther =
     account.verifiableAddresses.some((a) => a.verified) ||
+    provedByCode(account).length > 0 ||
     schema.codeAddresses(account.traits).some((a) => isProved(account, a));
   const isEntered = [...account.credentials.keys()].some((type) => type !== 'code');
   return hasOther || isEntered ? 'foreign' : 'first';

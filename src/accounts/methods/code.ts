@@ -41,6 +41,7 @@ import {
 import { FLOW, INVALID, LABEL, LOGIN, REGISTRATION } from '../ui/message.ts';
 import { input, nameOf, submit, type UiNode, type UiText } from '../ui/node.ts';
 import { templateIdentity } from '../view.ts';
+import { isSecondFactor } from '../webauthn/credential.ts';
 import { type Claim, claimOf, codeCredential } from './code-addresses.ts';
 
 /** The form of a code that was sent. Its method is there whichever button is pressed. */
@@ -131,6 +132,19 @@ class CodeSender {
   }
 }
 
+const MAILBOX: ReadonlySet<string> = new Set(['code', 'code_recovery', 'link_recovery']);
+const LOGIN_SAME_MAILBOX = INVALID.generic(
+  'You came in by a message to you already. Use the other second factor that you set up.',
+);
+
+/** Whether a mailbox would be both factors of somebody who set up another second one. */
+function isMailboxTwice({ session }: Visitor, account: Account): boolean {
+  const first = session?.methods.filter(({ aal }) => aal !== 'aal2') ?? [];
+  const isByMailbox = first.length > 0 && first.every(({ method }) => MAILBOX.has(method));
+  const hasOther = [...account.credentials.values()].some(isSecondFactor);
+  return isByMailbox && hasOther;
+}
+
 class CodeLogin implements LoginMethod {
   readonly name = 'code';
   readonly aal: 'aal1' | 'aal2';
@@ -188,6 +202,8 @@ class CodeLogin implements LoginMethod {
     const value = normaliseIdentifier(given);
     const account = known ?? (await this.#find(value));
     const named = this.#addresses(account).find((a) => a.value === value);
+    if (this.aal === 'aal2' && account !== undefined && isMailboxTwice(visitor, account))
+      throw problem(LOGIN_SAME_MAILBOX);
     const address =
       known === undefined && this.#claim(account, named) === 'foreign' ? undefined : named;
     if (known !== undefined && address === undefined) throw problem(FLOW.addressUnknown);

@@ -6,6 +6,7 @@ import { Secret as OtpSecret, TOTP } from 'otpauth';
 import type { Account, Credential } from '../account.ts';
 import {
   type Flow,
+  isTrue,
   noteOf,
   problem,
   type Submission,
@@ -158,7 +159,7 @@ class TotpSettings implements SettingsMethod {
     visitor: Visitor,
   ): Promise<Changed | Shown> {
     const credentials = new Map(account.credentials);
-    if (textOf(submission, 'totp_unlink') === 'true') {
+    if (isTrue(submission, 'totp_unlink')) {
       credentials.delete('totp');
       return { kind: 'changed', account: { ...account, credentials }, what: 'totp removed' };
     }

@@ -235,7 +235,15 @@ export function renderError(
 
 /** Where nobody is sent elsewhere: who is signed in, and what they can do. */
 export function renderWelcome(
-  who: { readonly name: string; readonly since: string; readonly until: string } | undefined,
+  who:
+    | {
+        readonly name: string;
+        readonly since: string;
+        readonly until: string;
+        /** An address that nobody proved yet, with where that is done. */
+        readonly unverified?: { readonly address: string; readonly url: string } | undefined;
+      }
+    | undefined,
   o: { readonly brand: Brand; readonly links: PageLinks; readonly settings: string },
 ): string {
   if (who === undefined)
@@ -249,7 +257,11 @@ export function renderWelcome(
       }`,
     });
   const body = html`<dl class="facts"><dt>Account</dt><dd>${who.name}</dd><dt>Signed in</dt><dd>${who.since}</dd><dt>Until</dt><dd>${who.until}</dd></dl>
-<ul class="rows"><li><a href="${safeUrl(o.settings)}">Your account</a></li><li><a href="/ui/sessions">Where you are signed in</a></li><li><a href="/ui/applications">Your applications</a></li></ul>${
+${
+  who.unverified === undefined
+    ? undefined
+    : html`<p class="hint">Your address ${who.unverified.address} is not verified yet. <a href="${safeUrl(who.unverified.url)}">Verify it</a></p>`
+}<ul class="rows"><li><a href="${safeUrl(o.settings)}">Your account</a></li><li><a href="/ui/sessions">Where you are signed in</a></li><li><a href="/ui/applications">Your applications</a></li></ul>${
     o.links.logout === undefined
       ? undefined
       : html`<a class="button second" href="${safeUrl(o.links.logout)}">Sign out</a>`

@@ -3,6 +3,7 @@
  * and each keyword of a schema (a pattern, a format, `uniqueItems`) costs time for every character or item.
  */
 import type { Json } from '../account.ts';
+import { isFlatEnough } from '../outgoing/nesting.ts';
 import { INVALID } from '../ui/message.ts';
 import type { Leaf } from './leaf.ts';
 import type { TraitProblem } from './trait-problem.ts';
@@ -36,6 +37,8 @@ function limitOf(leaf: Leaf | undefined): number {
 
 /** The traits that are too long, with the nodes that they belong to. */
 export function lengthProblems(traits: Json, leaves: readonly Leaf[]): TraitProblem[] {
+  if (!isFlatEnough(traits))
+    return [{ node: 'traits', message: INVALID.generic('is nested too deeply') }];
   const byPath = new Map(leaves.map((leaf) => [leaf.path.join('.'), leaf]));
   const found: TraitProblem[] = [];
   const waiting: { value: Json; node: string; path: string }[] = [

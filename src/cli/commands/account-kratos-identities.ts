@@ -12,7 +12,7 @@ import { list, text } from '../json.ts';
 import { type Result, table } from '../output.ts';
 import type { PermissionClient, Query } from '../permission-client.ts';
 import { note } from '../talk.ts';
-import { readIdentities } from './account-kratos-files.ts';
+import { movedIdentity, readIdentities, tellLeftOut } from './account-kratos-files.ts';
 import { identitySchema, kratosServer, remoteOptions } from './account-kratos-remote.ts';
 import { oryResult } from './ory-format.ts';
 
@@ -123,10 +123,12 @@ async function got({ args, flags }: Invocation): Promise<Result | undefined> {
 async function imported({ args, flags }: Invocation): Promise<Result | undefined> {
   const server = kratosServer(flags);
   const given = readIdentities(args);
+  const moved = given.map(({ identity }) => movedIdentity(identity));
   const made = await eachOf(
     given.map(({ source }) => source),
-    (_source, at) => server.ask('POST', '/admin/identities', { body: given[at]?.identity }),
+    (_source, at) => server.ask('POST', '/admin/identities', { body: moved[at]?.identity }),
   );
+  tellLeftOut(moved);
   return made.length === 0 && given.length > 0 ? undefined : shown(flags, made);
 }
 

@@ -11,11 +11,13 @@ import { relativeTime, status, table } from '../output.ts';
 import { readSource } from '../source-file.ts';
 import { confirm, done, next, note } from '../talk.ts';
 import { registerDoctor } from './account-doctor.ts';
-import { readIdentities } from './account-kratos-files.ts';
+import { movedIdentity, readIdentities, tellLeftOut } from './account-kratos-files.ts';
 import { registerMessages } from './account-messages.ts';
 
 const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 const PAGE_SIZE = 500;
+/** Of an import, a line each. */
+const REFUSALS_SHOWN_MAX = 50;
 
 /** The account of an id, or of the address or name that it signs in with. */
 async function find(word: string | undefined): Promise<unknown> {
@@ -144,7 +146,7 @@ export function register(program: Command): void {
   define(account, 'import <file>', 'Create many accounts from a JSON list of identities', {
     examples: ['account import people.json'],
     run: async ({ args }) => {
-      const rows = readIdentities([args[0] ?? '']);
+      const rows = readIdentities([args[0] ?? '']).map(({ identity }) => movedIdentity(identity));
       let made = 0;
       const failed: unknown[] = [];
       for (let i = 0; i < rows.length; i += 100) {
@@ -155,12 +157,19 @@ export function register(program: Command): void {
           else failed.push({ number: i + at + 1, reason: text(field(row, 'error'), 'reason') });
         });
       }
+      tellLeftOut(rows);
       if (made > 0 || failed.length === 0)
         done(`${made} ${made === 1 ? 'account' : 'accounts'} created`);
       if (failed.length > 0)
         throw new PosternError(
           'invalid',
-          `${failed.length} of ${rows.length} ${failed.length === 1 ? 'was' : 'were'} refused; number ${text(failed[0], 'number')}: ${text(failed[0], 'reason')}`,
+          [
+            `${failed.length} of ${rows.length} ${failed.length === 1 ? 'was' : 'were'} refused`,
+            ...failed
+              .slice(0, REFUSALS_SHOWN_MAX)
+              .map((f) => `  number ${text(f, 'number')}: ${text(f, 'reason')}`),
+            ...(failed.length > REFUSALS_SHOWN_MAX ? ['  …'] : []),
+          ].join('\n'),
           {
             hint: 'An identity is such as {"schema_id": "default", "traits": {"email": "ann@example.com"}}; those that were created stay',
           },

@@ -68,10 +68,16 @@ export function register(program: Command): void {
   define(config, 'check', 'Check the configuration without starting', {
     options: [['--config <file>', 'the file; the one in the server home without it']],
     run: async ({ flags }) => {
-      const { loadServerConfig } = await import('../../server/index.ts');
+      const { checkAccounts, loadServerConfig } = await import('../../server/index.ts');
       const loaded = loadServerConfig(fileOf(flags));
+      const idle = await checkAccounts(loaded);
+      if (idle.length > 0)
+        note(`kratos.yml: not known, or without effect here: ${idle.join(', ')}`);
       const said = `The configuration is valid: nodes at ${loaded.nodes.host}:${loaded.nodes.port}, API at ${loaded.public.host}:${loaded.public.port}`;
-      return { plain: said, json: { valid: true } };
+      return {
+        plain: said,
+        json: { valid: true, ...(idle.length === 0 ? {} : { without_effect: idle }) },
+      };
     },
   });
 

@@ -23,6 +23,7 @@ export function textField(from: JsonObject, name: string): string | undefined {
   const value = Object.hasOwn(from, name) ? from[name] : undefined;
   if (value === undefined || value === null || value === '') return undefined;
   if (typeof value !== 'string') refuse(`${name} is no text`);
+  if (value.includes('\0')) refuse(`${name} has a NUL character`);
   return value;
 }
 

@@ -5,6 +5,7 @@
 import { PosternError } from '../../../kernel/index.ts';
 import { CREDENTIAL_TYPES, isJsonObject, type Json, type JsonObject } from '../../account.ts';
 import type { AccountSpec } from '../../administration.ts';
+import { isFlatEnough } from '../../outgoing/nesting.ts';
 import { ringOfJson } from '../../webauthn/credential.ts';
 import { fields, listField, refuse, textField } from './body.ts';
 
@@ -76,6 +77,7 @@ function keysOf(credentials: JsonObject, type: 'webauthn' | 'passkey'): AccountS
 /** An account as a request describes it. Throws `invalid`, naming the field. */
 export function readSpec(body: unknown, defaultSchemaId: string): AccountSpec {
   const given = fields(body, SPEC_FIELDS, 'The body');
+  if (!isFlatEnough(body)) refuse('The body is nested too deeply');
   const { traits } = given;
   if (!isJsonObject(traits)) refuse('traits is no JSON object');
   const state = textField(given, 'state');
