@@ -97,7 +97,10 @@ export class AccountRepository extends AccountReader {
     });
   }
 
-  /** Deletes a person with all that belongs to them; their principal stays, shut out, for the audit. */
+  /**
+   * Deletes a person with their credentials, flows and addresses. Their principal stays, shut out, for the audit; applications
+   * that they made go on for their users, and are the administrators' to delete.
+   */
   async delete(trx: Transaction<Database>, id: string): Promise<boolean> {
     const gone = await trx.deleteFrom('accounts').where('id', '=', id).executeTakeFirst();
     if (gone.numDeletedRows === 0n) return false;

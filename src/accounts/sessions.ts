@@ -210,6 +210,8 @@ export class SessionManager {
     /** The page begins behind it. */
     readonly after?: ListPlace | undefined;
     readonly isActive?: boolean;
+    /** Only those that nobody ended, though they may have expired. */
+    readonly isUnrevoked?: boolean;
   }): Promise<Session[]> {
     const { db } = this.#store;
     const nowMs = this.#clock.now();
@@ -226,6 +228,7 @@ export class SessionManager {
       query = query.where((eb) =>
         eb.or([eb('revoked_at_ms', 'is not', null), eb('expires_at_ms', '<=', nowMs)]),
       );
+    if (page.isUnrevoked === true) query = query.where('revoked_at_ms', 'is', null);
     const { after } = page;
     if (after !== undefined)
       query = query.where((eb) =>

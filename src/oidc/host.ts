@@ -13,6 +13,7 @@ import { type Clock, type Logger, PosternError } from '../kernel/index.ts';
 import { type Store, sweepInTurns } from '../store/index.ts';
 import type { FindInitialAccess } from './client-records.ts';
 import { ClientManager } from './clients.ts';
+import { hasJsonBody, readAsForm, withForm } from './json-body.ts';
 import { KEYS_EVENT, ProviderKeys } from './keys.ts';
 import type { TokenOwner } from './provider.ts';
 import type { Api, Pages, People, ShownClient } from './types.ts';
@@ -235,7 +236,24 @@ export class OidcHost {
   async #serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX)
       return this.#tooLarge(request, reply);
+    if (hasJsonBody(request.raw)) return this.#serveJson(request, reply);
     await this.#raw(request, reply, async ({ handle }) => handle(request.raw, reply.raw));
+  }
+
+  /** Auth0's clients send JSON to the token endpoints; the library reads forms. */
+  async #serveJson(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    let form: Buffer;
+    try {
+      form = await readAsForm(request.raw, BODY_BYTES_MAX);
+    } catch (reason) {
+      if (!(reason instanceof PosternError)) throw reason;
+      reply.code(400).header('cache-control', 'no-store');
+      await reply.send({ error: 'invalid_request', error_description: reason.message });
+      return;
+    }
+    await this.#raw(request, reply, async ({ handle }) =>
+      handle(withForm(request.raw, form), reply.raw),
+    );
   }
 
   /** Refuses a body without reading it. */

@@ -161,8 +161,49 @@ describe('with a server that has no mail server', () => {
     ]);
     writeFileSync(file, '{bad');
     expect(await load()).toEqual([70, expect.stringContaining('people.json is no JSON')]);
-    writeFileSync(file, '{"a":1}');
-    expect(await load()).toEqual([70, expect.stringContaining('1 of 1 was refused; number 1: ')]);
+    writeFileSync(file, '[{"a":1},{"traits":{},"b":1}]');
+    const [code, stderr] = await load();
+    expect(code).toBe(70);
+    expect(stderr).toContain('2 of 2 were refused');
+    expect(stderr).toMatch(/number 1: .*"a"/);
+    expect(stderr).toMatch(/number 2: .*"b"/);
+  });
+
+  it('a filter of the output changes no exit code', async () => {
+    const ask = ['account', 'doctor', 'http://127.0.0.1:1/'];
+    const plain = await world.postern('admin', ...ask);
+    const filtered = await world.postern('admin', ...ask, '--jq', '.[].level');
+    expect([plain.code, filtered.code]).toEqual([70, 70]);
+    expect(filtered.stdout).toContain('fault');
+  });
+
+  it('a configuration is checked with its kratos.yml, and what has no effect is named', async () => {
+    const [yaml, kratos] = ['server.yaml', 'step.yml'].map((name) => join(world.folder, name));
+    const check = (): Promise<Outcome> =>
+      world.postern('admin', 'server', 'config', 'check', '--config', String(yaml));
+    writeFileSync(String(yaml), 'accounts: { kratos: ./step.yml }\n');
+    expect((await check()).code).not.toBe(0);
+    const file = {
+      selfservice: {
+        default_browser_return_url: 'http://127.0.0.1/',
+        flows: { registration: { enabeld: false }, login: { after: { hoks: [] } } },
+      },
+      clients: { http: { disallow_private_ip_ranges: true } },
+    };
+    writeFileSync(String(kratos), JSON.stringify(file));
+    const told = await check();
+    expect(told.code, told.stderr).toBe(0);
+    expect(told.stderr).toContain(
+      'selfservice.flows.registration.enabeld, selfservice.flows.login.after.hoks, clients.http',
+    );
+    const both = { code: { passwordless_enabled: true, mfa_enabled: true } };
+    const refused = { selfservice: { ...file.selfservice, methods: both } };
+    writeFileSync(String(kratos), JSON.stringify(refused));
+    expect((await check()).stderr).toContain('exclude each other');
+    writeFileSync(String(yaml), 'accounts: { public_url: id.example.com }\n');
+    const odd = await check();
+    expect(odd.code).not.toBe(0);
+    expect(odd.stderr).toContain('accounts.public_url in');
   });
 
   it('a recovery code comes with where its owner enters it', async () => {

@@ -192,3 +192,35 @@ describe('signing in step by step', () => {
     expect((await people.ask('POST', path, { json: long })).status).toBe(400);
   });
 });
+
+describe('a session that ends while its password is hashed', () => {
+  it('changes nothing any more', async () => {
+    let raced = 0;
+    for (let i = 0; i < 8; i++) {
+      const email = `ended${i}@example.com`;
+      const token = await people.register(email, PASSWORD);
+      const headers = { 'x-session-token': token };
+      const flow = await people.ask('GET', '/self-service/settings/api', { headers });
+      let isAnswered = false;
+      const changing = people
+        .ask('POST', `/self-service/settings?flow=${flow.json.id}`, {
+          ...{ headers, json: { method: 'password', password: 'of whoever stole the session' } },
+        })
+        .finally(() => {
+          isAnswered = true;
+        });
+      await new Promise((done) => setTimeout(done, 10));
+      const ended = await people.ask('DELETE', '/self-service/logout/api', {
+        json: { session_token: token },
+      });
+      expect(ended.status).toBe(204);
+      const isRace = !isAnswered;
+      const changed = await changing;
+      if (!isRace) continue;
+      raced += 1;
+      expect(changed.status, changed.text).toBe(401);
+      expect((await people.login(email, PASSWORD)).status).toBe(200);
+    }
+    expect(raced).toBeGreaterThan(0);
+  });
+});

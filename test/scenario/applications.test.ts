@@ -111,6 +111,41 @@ describe('one’s own applications', () => {
     expect((await me.open(`/ui/applications/${id}`)).status).toBe(200);
   });
 
+  it('take no form from a page of another site, whatever token comes with it', async () => {
+    const me = await site.person();
+    const { id } = await made(me);
+    const page = await me.open(`/ui/applications/${id}`);
+    const { csrf_token = '' } = hiddenFields(page);
+    const foreign = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
+    const callbacks = 'https://evil.example/cb';
+    await me.ask('POST', `/ui/applications/${id}`, {
+      ...{ form: { ...APP, callbacks, csrf_token, do: 'save' }, headers: foreign },
+    });
+    expect((await me.open(`/ui/applications/${id}`)).text).not.toContain(callbacks);
+    await send(me, page, `/ui/applications/${id}`, { ...APP, callbacks, do: 'save' });
+    expect((await me.open(`/ui/applications/${id}`)).text).toContain(callbacks);
+  });
+
+  it('ask for consent again once their owner leads elsewhere what an administrator vouched for', async () => {
+    const me = await site.person();
+    const list = await me.open('/ui/applications');
+    const token = secretOf(await send(me, list, '/ui/authtokens', { name: 'mine' }));
+    const spec = { name: 'Trusted', type: 'web', callback_urls: [CALLBACK] };
+    const { id } = (await (await site.api('POST', '/api/v1/clients', spec, token)).json()) as {
+      id: string;
+    };
+    const path = `/api/v1/clients/${id}`;
+    const shown = async (json: unknown, by?: string): Promise<unknown> => {
+      const answer = await site.api('PATCH', path, json, by);
+      expect(answer.status).toBe(200);
+      return answer.json();
+    };
+    expect(await shown({ first_party: true })).toMatchObject({ first_party: true });
+    expect(await shown({ name: 'Still' }, token)).toMatchObject({ first_party: true });
+    const moved = { callback_urls: ['http://127.0.0.1:3998/callback'] };
+    expect(await shown(moved, token)).toMatchObject({ first_party: false });
+  });
+
   it('ask who is signed out to sign in, and bring them back', async () => {
     const nobody = new Browser(site.base);
     const page = await nobody.ask('GET', '/ui/applications');

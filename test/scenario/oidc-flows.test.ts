@@ -348,3 +348,50 @@ describe('an application that is deleted', () => {
     await expect(client.refreshTokenGrant(next, tokens.refresh_token ?? '')).rejects.toThrow();
   });
 });
+
+describe('what Auth0’s clients and the specifications ask besides', () => {
+  it('is JSON at the token endpoint', async () => {
+    const made = await site.client({ type: 'service' });
+    const ask = (body: string): Promise<Response> =>
+      fetch(`${site.base}/oauth/token`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+    const wanted = {
+      ...{ grant_type: 'client_credentials', client_id: made.id, client_secret: made.secret },
+    };
+    const answer = await ask(JSON.stringify(wanted));
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({ token_type: 'Bearer' });
+    const wrong = await ask(JSON.stringify({ ...wanted, client_secret: 'x' }));
+    expect(wrong.status).toBe(401);
+    for (const body of ['', '{', '[]', '"x"', '{"grant_type":{"toString":1}}', '{"a":[1]}']) {
+      const refused = await ask(body);
+      expect(refused.status, body).toBe(400);
+      expect(await refused.json()).toMatchObject({ error: 'invalid_request' });
+    }
+    // Its connection may be closed before it was read.
+    const long = await ask(JSON.stringify({ a: 'b'.repeat(60_000) })).catch(() => undefined);
+    expect([undefined, 413]).toContain(long?.status);
+  });
+
+  it('is a sign-out by POST', async () => {
+    const made = await site.client();
+    const browser = await site.person();
+    const to = { client_id: made.id, post_logout_redirect_uri: 'http://127.0.0.1:3999/' };
+    const sent = await browser.ask('POST', '/oidc/logout', { form: to });
+    expect(sent.status).toBe(303);
+    const page = await browser.open(sent.location ?? '');
+    expect(page.status).toBe(200);
+    expect(page.text).toContain('<form');
+  });
+
+  it('is an assurance that somebody can not reach: the application is told', async () => {
+    const made = await site.client();
+    const acr = { essential: true, value: 'aal2' };
+    const claims = JSON.stringify({ id_token: { acr } });
+    const back = await toCallback(await site.person(), site.authorize(made, { claims }));
+    expect(back.searchParams.get('error')).toBe('unmet_authentication_requirements');
+  });
+});

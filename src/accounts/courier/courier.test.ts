@@ -144,6 +144,51 @@ describe('the courier', () => {
     expect(await two.sendDue()).toBe(1);
   });
 
+  it('counts refusals alone: an outage before them takes no tries away', async () => {
+    const courier = newCourier();
+    await smtp.stop();
+    await post(courier, 'both@example.com');
+    for (let i = 0; i < 8; i++) {
+      await courier.sendDue();
+      nowMs += 10 * 60_000;
+    }
+    await smtp.start();
+    smtp.answer = '450 try later';
+    await courier.sendDue();
+    smtp.answer = '250 ok';
+    nowMs += 10 * 60_000;
+    await courier.sendDue();
+    expect(sentTo('both@example.com')).toBe(1);
+  }, 30_000);
+
+  it('sends nothing whose lease ran out while it was busy with others', async () => {
+    const [slow, other] = [newCourier(), newCourier()];
+    const names = Array.from({ length: 5 }, (_, i) => `slow${i}@example.com`);
+    for (const name of names) await post(slow, name);
+    const sending = slow.sendDue();
+    while (sentTo('slow0@example.com') === 0) await new Promise((done) => setImmediate(done));
+    nowMs += 301_000;
+    for (let i = 0; i < 3; i++) await other.sendDue();
+    await sending;
+    nowMs += 301_000;
+    await other.sendDue();
+    for (const name of names.slice(1)) expect(sentTo(name), name).toBe(1);
+  });
+
+  it('forgets what was sent long ago, and nothing that waits', async () => {
+    const courier = newCourier();
+    while ((await courier.sweep(0)) > 0);
+    await post(courier, 'old@example.com');
+    await courier.sendDue();
+    await post(courier, 'waits@example.com');
+    expect(await courier.sweep(1_000)).toBe(0);
+    nowMs += 2_000;
+    expect(await courier.sweep(1_000)).toBe(1);
+    const { messages } = await courier.list({ limit: 500 });
+    expect(messages.map((m) => m.recipient)).not.toContain('old@example.com');
+    expect(messages.map((m) => m.recipient)).toContain('waits@example.com');
+  });
+
   it('say by which name they are sent, and from where', () => {
     const data = { RecoveryCode: '123456' };
     const facts = { ...{ site: 'id.example', name: 'Northwind', data }, via: 'email' } as const;

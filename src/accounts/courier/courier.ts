@@ -1,8 +1,8 @@
 /**
  * The courier: puts messages into the store in the transaction of what they tell of, and sends them from there.
  * INVARIANT: a message is taken by one server at a time, under a lease that is renewed before it is sent; a mail server that
- * is away costs nothing but time, and only its refusals count as tries. A message is sent twice in one case alone: when the server dies between
- * the mail server's yes and the note of it; both copies then bear one Message-ID.
+ * is away costs nothing but time, and only its refusals count as tries. A message is sent twice in one case alone: when the
+ * server dies between the mail server's yes and the note of it; both copies then bear one Message-ID.
  */
 
 import type { SelectQueryBuilder, Transaction } from 'kysely';

@@ -142,18 +142,22 @@ export class LoginFlows {
   /** Takes the same time whether there is such a person or not, unless it signs somebody in. */
   submit(flow: Flow, submission: Submission, visitor: Visitor): Promise<LoginOutcome> {
     return evenly(
-      () => this.#retrying(() => this.#submit(flow, submission, visitor)),
+      () => this.#retrying(flow, (now) => this.#submit(now, submission, visitor)),
       ({ kind }) => kind !== 'shown',
     );
   }
 
   /** Proves a person again, once, whose account was changed while the proof was held against it. */
-  async #retrying(attempt: () => Promise<LoginOutcome>): Promise<LoginOutcome> {
+  async #retrying(
+    flow: Flow,
+    attempt: (flow: Flow) => Promise<LoginOutcome>,
+  ): Promise<LoginOutcome> {
     try {
-      return await attempt();
+      return await attempt(flow);
     } catch (reason) {
       if (!isChanged(reason)) throw reason;
-      return attempt();
+      // The first attempt may have counted a try in it.
+      return attempt((await this.#services.flows.find('login', flow.id)) ?? flow);
     }
   }
 

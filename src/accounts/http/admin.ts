@@ -32,7 +32,7 @@ export function addAdminAccounts(app: FastifyInstance, parts: AdminParts): void 
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, next) => {
     if (body === '') next(null, undefined);
-    else parseJson(request, String(body), next);
+    else void parseJson(request, String(body), next);
   });
   const add: AddRoute = (method, path, run) => {
     const action = method === 'GET' ? 'accounts:read' : 'accounts:write';

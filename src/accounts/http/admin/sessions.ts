@@ -105,13 +105,22 @@ class AdminSessionSurface {
     await this.#endAll('disable', [await this.#session(request)], by);
     return reply.code(204).send();
   }
-  async extend(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async extend(request: FastifyRequest, reply: FastifyReply, by: string): Promise<FastifyReply> {
     const session = await this.#session(request);
-    const { store, sessions, config, clock } = this.#services;
+    const { store, sessions, config, clock, audit } = this.#services;
     const { earliestExtendMs } = config.session;
     const isEarly =
       earliestExtendMs !== undefined && session.expiresAtMs - clock.now() > earliestExtendMs;
-    const extended = isEarly ? session : await store.write((trx) => sessions.extend(trx, session));
+    const extended = isEarly
+      ? session
+      : await store.write(async (trx) => {
+          await audit.append(trx, {
+            actor: by,
+            action: 'accounts:session-extend',
+            resource: `session/${session.id}`,
+          });
+          return sessions.extend(trx, session);
+        });
     if (config.features.fasterSessionExtend) return reply.code(204).send();
     return reply.send(await this.#view(extended, ['identity', 'devices']));
   }
@@ -135,7 +144,8 @@ class AdminSessionSurface {
       found.push(
         ...(await sessions.listAll({
           limit: PAGE_SIZE_MAX,
-          ...(action === 'disable' ? { isActive: true } : {}),
+          // Those that expired too: refresh tokens of applications live on from them.
+          ...(action === 'disable' ? { isUnrevoked: true } : {}),
         })),
       );
     else {
@@ -145,9 +155,8 @@ class AdminSessionSurface {
         if (session !== undefined) found.push(session);
       }
     }
-    const ending = found.filter((s) => action === 'delete' || s.isActive);
-    const processed = await this.#endAll(action, ending, by);
-    return reply.send({ processed, more: isEverybody && ending.length === PAGE_SIZE_MAX });
+    const processed = await this.#endAll(action, found, by);
+    return reply.send({ processed, more: isEverybody && found.length === PAGE_SIZE_MAX });
   }
 
   /** Ends or forgets sessions; answers how many. Applications learn of each by its grant's event. */
@@ -192,5 +201,5 @@ export function addAdminSessions(add: AddRoute, parts: AdminParts): void {
   add('GET', '/sessions/:id', (q, r) => surface.get(q, r));
   add('POST', '/sessions', (q, r, by) => surface.manage(q, r, by));
   add('DELETE', '/sessions/:id', (q, r, by) => surface.disable(q, r, by));
-  add('PATCH', '/sessions/:id/extend', (q, r) => surface.extend(q, r));
+  add('PATCH', '/sessions/:id/extend', (q, r, by) => surface.extend(q, r, by));
 }

@@ -120,10 +120,18 @@ export class FlowBeginnings {
       returnTo: from?.returnTo ?? returnToOf(this.#config, queryText(request, 'return_to')),
     };
     const isExchange = queryText(request, 'return_session_token_exchange_code') === 'true';
+    // What a flow was begun with holds for the one in its place: the address of this request says nothing of it.
+    const { exchangeCode, returnToCode } = from ?? {};
     const exchange =
-      type === 'api' && isExchange
-        ? { exchangeCode: newToken('ory_ec_'), returnToCode: newToken('ory_rc_') }
-        : {};
+      exchangeCode !== undefined && returnToCode !== undefined
+        ? { exchangeCode, returnToCode }
+        : type === 'api' && isExchange
+          ? { exchangeCode: newToken('ory_ec_'), returnToCode: newToken('ory_rc_') }
+          : {};
+    const chosen = from?.isSchemaChosen === true ? from.schemaId : undefined;
+    const schemaId = chosen ?? queryText(request, 'identity_schema');
+    const loginChallenge = from?.loginChallenge ?? queryText(request, 'login_challenge');
+    const organizationId = from?.organizationId ?? queryText(request, 'organization');
     switch (kind) {
       case 'login':
         return this.#manager.login.begin({
@@ -131,24 +139,17 @@ export class FlowBeginnings {
           ...exchange,
           isRefresh: from?.isRefresh ?? queryText(request, 'refresh') === 'true',
           aal: (from?.requestedAal ?? queryText(request, 'aal')) === 'aal2' ? 'aal2' : 'aal1',
-          via: queryText(request, 'via'),
-          loginChallenge: queryText(request, 'login_challenge'),
-          organizationId: queryText(request, 'organization'),
-          schemaId: queryText(request, 'identity_schema'),
-          session,
+          via: from?.via ?? queryText(request, 'via'),
+          ...{ loginChallenge, organizationId, schemaId, session },
         });
       case 'registration':
         return this.#manager.registration.begin({
           ...common,
           ...exchange,
-          loginChallenge: queryText(request, 'login_challenge'),
-          afterVerificationReturnTo: returnToOf(
-            this.#config,
-            queryText(request, 'after_verification_return_to'),
-          ),
-          organizationId: queryText(request, 'organization'),
-          schemaId: queryText(request, 'identity_schema'),
-          session,
+          afterVerificationReturnTo:
+            from?.afterVerificationReturnTo ??
+            returnToOf(this.#config, queryText(request, 'after_verification_return_to')),
+          ...{ loginChallenge, organizationId, schemaId, session },
         });
       case 'settings':
         return this.#manager.settings.begin({ ...common, session });
