@@ -184,6 +184,7 @@ describe('with a server that has no mail server', () => {
     writeFileSync(String(yaml), 'accounts: { kratos: ./step.yml }\n');
     expect((await check()).code).not.toBe(0);
     const file = {
+      version: 'v26.2.0',
       selfservice: {
         default_browser_return_url: 'http://127.0.0.1/',
         flows: { registration: { enabeld: false }, login: { after: { hoks: [] } } },
@@ -194,7 +195,7 @@ describe('with a server that has no mail server', () => {
     const told = await check();
     expect(told.code, told.stderr).toBe(0);
     expect(told.stderr).toContain(
-      'selfservice.flows.registration.enabeld, selfservice.flows.login.after.hoks, clients.http',
+      'here: selfservice.flows.registration.enabeld, selfservice.flows.login.after.hoks, clients.http',
     );
     const both = { code: { passwordless_enabled: true, mfa_enabled: true } };
     const refused = { selfservice: { ...file.selfservice, methods: both } };

@@ -169,6 +169,8 @@ export const KratosKeys: TSchema = map({
 
 /** Keys that are taken and have no effect, though a reader of the file may count on them. */
 const WITHOUT_EFFECT = ['clients.http', 'clients.smtp'];
+/** Keys of the file alone, which say nothing of what is to be done: no variable gives them. */
+const OF_FILES = ['version'];
 
 /** The keys of a file that have no effect, by their paths: those that are not known, such as misspelt ones, among them. */
 export function idleKeys(raw: unknown, known: TSchema = KratosKeys, at: string = ''): string[] {
@@ -183,6 +185,7 @@ export function idleKeys(raw: unknown, known: TSchema = KratosKeys, at: string =
   if (properties === undefined || typeof raw !== 'object' || raw === null) return [];
   return Object.entries(raw).flatMap(([name, value]) => {
     const path = at === '' ? name : `${at}.${name}`;
+    if (OF_FILES.includes(path)) return [];
     const kind = Object.hasOwn(properties, name) ? properties[name] : undefined;
     return kind === undefined ? [path] : idleKeys(value, kind, path);
   });
