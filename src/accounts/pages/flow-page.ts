@@ -260,7 +260,7 @@ export function renderWelcome(
 ${
   who.unverified === undefined
     ? undefined
-    : html`<p class="hint">Your address ${who.unverified.address} is not verified yet. <a href="${safeUrl(who.unverified.url)}">Verify it</a></p>`
+    : html`<p>Your address ${who.unverified.address} is not verified yet. <a href="${safeUrl(who.unverified.url)}">Verify it</a></p>`
 }<ul class="rows"><li><a href="${safeUrl(o.settings)}">Your account</a></li><li><a href="/ui/sessions">Where you are signed in</a></li><li><a href="/ui/applications">Your applications</a></li></ul>${
     o.links.logout === undefined
       ? undefined
