@@ -96,6 +96,14 @@ describe('a list', () => {
 });
 
 describe('a change', () => {
+  it('or a new account of JSON that is too deep is refused', async () => {
+    const bag = JSON.parse(`${'['.repeat(3_500)}${']'.repeat(3_500)}`);
+    const email = 'deep@example.com';
+    for (const more of [{ traits: { email, bag } }, { traits: { email }, metadata_admin: bag }]) {
+      const told = await administer('POST', '/identities', { schema_id: 'default', ...more });
+      expect(told.status, told.text).toBe(400);
+    }
+  });
   it('of one field by several administrators at a time loses none of theirs', async () => {
     const id = await create('patched@example.com', { metadata_public: {} });
     const names = ['a', 'b', 'c', 'd'];
@@ -247,6 +255,9 @@ describe('recovery by an administrator', () => {
     const me = new Browser(base);
     const page = await me.open(told.json.recovery_link.slice(base.length));
     expect((await me.submit(page, {}, ['method', 'link'])).url).toContain('/ui/settings');
+    // It went to no address, and proves none.
+    const [address] = (await administer('GET', `/identities/${id}`)).json.verifiable_addresses;
+    expect(address).toMatchObject({ value: 'linked@example.com', verified: false });
     const other = new Browser(base);
     const again = await other.open(told.json.recovery_link.slice(base.length));
     expect(again.text).toContain('invalid or has already been used');
