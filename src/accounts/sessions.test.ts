@@ -32,4 +32,33 @@ onEachStore((rooms) => {
     const rest = await sessions.listAll({ limit: 10, after });
     expect(rest.map((s) => s.id)).toEqual(ids.slice(1));
   });
+
+  it('ending all of a person ends those that expired too: refresh tokens live on from them', async () => {
+    const { store, advance } = rooms();
+    const sessions = manager();
+    const expired = await begin('c');
+    advance(2 * HOUR_MS);
+    const [ended, kept] = [await begin('c'), await begin('c')];
+    expect(await sessions.isUnrevoked(expired)).toBe(true);
+    expect(await store.write((trx) => sessions.revokeAll(trx, 'c', kept))).toBe(1);
+    for (const id of [expired, ended]) expect(await sessions.isUnrevoked(id)).toBe(false);
+    expect(await sessions.isUnrevoked(kept)).toBe(true);
+  });
+
+  it('two proofs that saw the same session are both kept', async () => {
+    const { store } = rooms();
+    const sessions = manager();
+    const before = await sessions.get(await begin('d'));
+    if (before === undefined) throw new Error('there is no session');
+    const proof = { completedAtMs: 1 };
+    await store.write((trx) =>
+      sessions.addMethod(trx, before, { ...proof, method: 'password', aal: 'aal1' }),
+    );
+    await store.write((trx) =>
+      sessions.addMethod(trx, before, { ...proof, method: 'totp', aal: 'aal2' }),
+    );
+    const after = await sessions.get(before.id);
+    expect(after?.methods.map(({ method }) => method)).toEqual(['password', 'totp']);
+    expect(after?.aal).toBe('aal2');
+  });
 });

@@ -410,6 +410,27 @@ describe('a code as the second factor', () => {
     expect(foreign.json.state).toBe('choose_method');
   });
 
+  it('is guessed by strangers together as seldom as other second factors, from however many networks', async () => {
+    const email = 'guessed@example.com';
+    const made = await submit('registration', await begin('registration'), {
+      ...{ method: 'password', traits: { email }, password: PASSWORD },
+    });
+    const headers = { 'x-session-token': made.json.session_token };
+    let guesses = 0;
+    let last = '';
+    for (let mail = 0; mail < 8 && !last.includes('Too many'); mail++) {
+      const flow = await begin('login', '?aal=aal2', headers);
+      await submit('login', flow, { address: email }, network(), headers);
+      for (let i = 0; i < 5 && !last.includes('Too many'); i++) {
+        const wrong = { method: 'code', code: '000000' };
+        last = (await submit('login', flow, wrong, network(), headers)).text;
+        guesses += 1;
+      }
+    }
+    expect(last).toContain('Too many');
+    expect(guesses).toBeLessThanOrEqual(21);
+  });
+
   it('is none for who came in by a mail and has an authenticator app: the mailbox would be both', async () => {
     const email = 'app@example.com';
     const made = await submit('registration', await begin('registration'), {

@@ -1,7 +1,7 @@
 /**
- * The keys of a `kratos.yml`, today's and those of 0.8, with the types of their values: what environment variables are
- * held against, and what a file's keys are. Data alone; what the keys mean, and which are refused, is read.ts's. Keys that Postern takes and does not
- * use are here too, so that their secrets are taken out of the environment.
+ * The keys of a `kratos.yml`, today's and those of 0.8, with the types of their values: what environment variables and the
+ * keys of a file are held against. Pure. What the keys mean, and which are refused, is read.ts's. Keys that Postern takes
+ * and does not use are here too, so that their secrets are taken out of the environment.
  */
 import { type TObject, type TProperties, type TSchema, Type } from 'typebox';
 
